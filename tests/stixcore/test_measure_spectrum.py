@@ -65,12 +65,12 @@ def test_distance_from_the_header_where_no_auxiliary_file_is_given(files, measur
 def test_a_spectrogram_needs_a_location_for_the_albedo(shared_data):
     (path,) = (shared_data / "spectroscopy" / "files").glob("*_2303197888-*")
     start = np.datetime64("2023-03-19T18:03:40", "us")
-    request = SpectrumRequest(start=start, end=start + np.timedelta64(30, "s"))
+    request = SpectrumRequest(start=start, end=start + np.timedelta64(30, "s"), model="vth+thick2")
     blind = measure_spectrum(request, path)
     assert blind.location is None
     assert any("for a flare at Sun centre" in doubt for doubt in blind.doubts)
     assert any(doubt.code == "fit.no-albedo" for doubt in blind.fit.doubts)
-    placed = measure_spectrum(SpectrumRequest(start=start, end=request.end, location=(300.0, -200.0)), path)
+    placed = measure_spectrum(replace(request, model="vth", location=(300.0, -200.0)), path)
     assert placed.fit.albedo_angle > 0
     assert not any("Sun centre" in doubt for doubt in placed.doubts)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,8 +123,9 @@ class Fitter:
             start, error = found.x, renewed if number < UNDAMPED else np.sqrt(error * renewed)
             if change < SETTLED:
                 break
-        else:
-            found = Minimum(found.x, found.value, found.hessian, found.counts, found.iterations, UNSETTLED)
+        else:  # its minimum with the last errors: with others, its profile would start above or below it
+            found = self._run(ChiSquare(self.data.counts, error), start, self.lower, self.upper)
+            found = replace(found, reason=UNSETTLED)
         return found, error, ChiSquare(self.data.counts, error)
 
     def values(self) -> dict[str, Value]:

@@ -123,27 +123,6 @@ def test_footpoints_in_a_clean_map(simulated_footpoints):
     assert (found.regions[0].fraction_sigma[found.imaged] > 0).all()
 
 
-def test_the_same_recipe_gives_the_same_numbers(simulated_footpoints):
-    """Also after a way through JSON."""
-    flare = simulated_footpoints(1e4)
-    image = ImageRequest(
-        start=flare.start,
-        end=flare.end,
-        energy=(6.0, 8.0),
-        methods={Method.CLEAN: default_methods()[Method.CLEAN]},
-        location=CENTRE,
-        ensemble=3,
-        seed=5,
-    )
-    files = flare.science, flare.background, [flare.auxiliary]
-    recipe, locate = prepare_region_recipe(image, [Circle("loop", *CENTRE, 12.0)], *files)
-    again = RegionRecipe.from_json(recipe.to_json())
-    assert again == recipe
-    one, other = (measure_regions(each, locate).regions[0] for each in (recipe, again))
-    np.testing.assert_array_equal(one.fraction, other.fraction)
-    np.testing.assert_array_equal(one.fraction_sigma, other.fraction_sigma)
-
-
 def fractions_of(arguments: tuple[str, str]) -> list[float]:
     """Fractions of the region of a recipe, for another process."""
     text, folder = arguments
@@ -153,6 +132,7 @@ def fractions_of(arguments: tuple[str, str]) -> list[float]:
 
 
 def test_another_process_gives_the_same_numbers(simulated_footpoints):
+    """The recipe goes there as JSON."""
     flare = simulated_footpoints(1e4)
     image = ImageRequest(
         start=flare.start,

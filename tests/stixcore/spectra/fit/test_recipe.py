@@ -48,6 +48,18 @@ def test_expected_counts_give_the_truth_back(instrument, make_spectrum):
     )
 
 
+def test_a_fit_whose_errors_do_not_settle_has_error_bars(instrument, make_spectrum):
+    """One temperature for bright electrons: the errors that it expects change from round to round."""
+    response = instrument()
+    fit = fit_spectrum(make_spectrum(response, **STRONG), response, distance=1.0, model="vth")
+    assert not fit.converged
+    assert fit.stop_reason == "the errors of the model do not settle"
+    assert "fit.not-converged" in codes(fit)
+    for name, value in fit.parameters.items():
+        assert 1e-3 * value.value < value.sigma_minus < 0.1 * value.value, name
+        assert value.sigma_plus == pytest.approx(value.sigma_minus, rel=0.1), name
+
+
 def test_distance_enters_once(instrument, make_spectrum):
     response = instrument()
     spectrum = make_spectrum(response)
