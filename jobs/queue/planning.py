@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -86,14 +86,8 @@ def plan_spectrum(archive: Archive, request: SpectrumTaskRequest, user: str, cre
     """The task of a request for a spectrum; parameters and errors as `plan_request`."""
     plan = _MeasurementPlan.of(archive, request, LOCATION_ENERGY)
     return SpectrumTask(
-        root=archive.root,
         wanted=request.request(request.start, request.end),
-        science=archive.path_of(plan.file.path),
-        background=plan.background,
-        aspect=plan.aspect,
-        context=plan.context(user, hidden=request.hidden),
-        created=created,
-        calibration=plan.inputs.calibration,
+        **plan.task_arguments(user, created, hidden=request.hidden),
     )
 
 
@@ -101,7 +95,6 @@ def plan_regions(archive: Archive, request: RegionsRequest, user: str, created: 
     """The task of a request for spectra of regions; parameters and errors as `plan_request`."""
     plan = _MeasurementPlan.of(archive, request, request.image.energy)
     return RegionTask(
-        root=archive.root,
         wanted=RegionChoice(
             image=request.image,
             regions=request.regions,
@@ -109,12 +102,7 @@ def plan_regions(archive: Archive, request: RegionsRequest, user: str, created: 
             models=request.models,
             least_counts=request.least_counts,
         ),
-        science=archive.path_of(plan.file.path),
-        background=plan.background,
-        aspect=plan.aspect,
-        context=plan.context(user, hidden=request.hidden),
-        created=created,
-        calibration=plan.inputs.calibration,
+        **plan.task_arguments(user, created, hidden=request.hidden),
     )
 
 
@@ -138,15 +126,20 @@ class _MeasurementPlan:
         given = _given_background(archive, request)
         return cls(archive, file, inputs, _choice(inputs, file, given, request.background, span, energy), span)
 
-    @property
-    def background(self) -> Path | None:
-        return self.archive.path_of(self.choice.chosen.path) if self.choice.chosen else None
+    def task_arguments(self, user: str, created: np.datetime64, *, hidden: bool) -> dict[str, Any]:
+        """Arguments of a `MeasurementTask`."""
+        chosen = self.choice.chosen
+        return {
+            "root": self.archive.root,
+            "science": self.archive.path_of(self.file.path),
+            "background": None if chosen is None else self.archive.path_of(chosen.path),
+            "aspect": tuple(self.archive.path_of(row.path) for row in self.inputs.aspect_for(self.file, *self.span)),
+            "context": self._context(user, hidden=hidden),
+            "created": created,
+            "calibration": self.inputs.calibration,
+        }
 
-    @property
-    def aspect(self) -> tuple[Path, ...]:
-        return tuple(self.archive.path_of(row.path) for row in self.inputs.aspect_for(self.file, *self.span))
-
-    def context(self, user: str, *, hidden: bool) -> SpectrumContext:
+    def _context(self, user: str, *, hidden: bool) -> SpectrumContext:
         flare = self.inputs.flare_during(self.file, *self.span)
         return SpectrumContext(
             kind=RunKind.USER,

@@ -5,12 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-
-from jobs.spectra.command import file_argument
+from jobs.spectra.command import plain_number, selection_arguments
 from stixcore.imaging_spectroscopy.region_recipe import RegionRecipe
 from stixcore.spectra.regions import Circle, Contour, Ellipse, Polygon, Region
-from stixcore.times import format_time
 
 #: Folder in which the command writes its files.
 OUT = "regions"
@@ -30,14 +27,7 @@ def regions_command(recipe: RegionRecipe, science: str, background: str | None, 
         Names of the auxiliary files, in the order in which they were used.
     """
     images, request = recipe.images, recipe.spectrum.request
-    parts = ["stix-jobs", "regions", file_argument(science)]
-    if background is not None:
-        parts += ["--background", file_argument(background)]
-    if request.background_range is not None:
-        parts += ["--background-range", *map(format_time, request.background_range)]
-    if aspect:
-        parts += ["--aux", *map(file_argument, aspect)]
-    parts += ["--start", format_time(request.start), "--end", format_time(request.end)]
+    parts = ["stix-jobs", "regions", *selection_arguments(request, science, background, aspect)]
     parts += ["--energy", *_numbers(images.energy_range), "--method", str(recipe.method)]
     for region in recipe.regions:
         parts += region_option(region)
@@ -68,5 +58,4 @@ def region_option(region: Region) -> list[str]:
 
 
 def _numbers(values: Iterable[float]) -> list[str]:
-    """Numbers that read back the same; without exponent, because "-1e-05" would be taken for an option."""
-    return [np.format_float_positional(value, trim="-") for value in values]
+    return [plain_number(value) for value in values]

@@ -29,20 +29,14 @@ def spectrum_command(request: SpectrumRequest, science: str, background: str | N
     aspect : sequence of str
         Names of the auxiliary files, in the order in which they were used.
     """
-    parts = ["stix-jobs", "spectrum", file_argument(science)]
-    if background is not None:
-        parts += ["--background", file_argument(background)]
-    if request.background_range is not None:
-        parts += ["--background-range", *map(format_time, request.background_range)]
-    if aspect:
-        parts += ["--aux", *map(file_argument, aspect)]
-    parts += ["--start", format_time(request.start), "--end", format_time(request.end), "--fit", request.model]
+    parts = ["stix-jobs", "spectrum", *selection_arguments(request, science, background, aspect)]
+    parts += ["--fit", request.model]
     parts += [*_numbers("--energy", request.energy), *_numbers("--location", request.location)]
     parts += [*_numbers("--detectors", request.detectors), *_numbers("--pixels", request.pixels)]
     for name, value in sorted(request.fixed.items()):
-        parts += ["--fixed", f"{name}={_number(value)}"]
+        parts += ["--fixed", f"{name}={plain_number(value)}"]
     if request.angle is not None:
-        parts += ["--angle", _number(request.angle)]
+        parts += ["--angle", plain_number(request.angle)]
     if request.statistic != Statistic.CHI2:
         parts += ["--statistic", str(request.statistic)]
     if request.scheme != ResponseScheme.GSW_2026:
@@ -55,14 +49,28 @@ def spectrum_command(request: SpectrumRequest, science: str, background: str | N
 
 
 def _numbers(option: str, values: Iterable[float] | None) -> list[str]:
-    return [] if values is None else [option, *map(_number, values)]
+    return [] if values is None else [option, *map(plain_number, values)]
 
 
-def _number(value: float) -> str:
+def selection_arguments(
+    request: SpectrumRequest, science: str, background: str | None, aspect: Sequence[str]
+) -> list[str]:
+    """Arguments for the files and the time range of a request; parameters as `spectrum_command`."""
+    parts = [_file(science)]
+    if background is not None:
+        parts += ["--background", _file(background)]
+    if request.background_range is not None:
+        parts += ["--background-range", *map(format_time, request.background_range)]
+    if aspect:
+        parts += ["--aux", *map(_file, aspect)]
+    return [*parts, "--start", format_time(request.start), "--end", format_time(request.end)]
+
+
+def plain_number(value: float) -> str:
     """A number that reads back the same; without exponent, because "-1e-05" would be taken for an option."""
-    return str(value) if isinstance(value, int) else np.format_float_positional(value, trim="0")
+    return str(value) if isinstance(value, int) else np.format_float_positional(value, trim="-")
 
 
-def file_argument(name: str) -> str:
+def _file(name: str) -> str:
     """A file name that is not taken for an option."""
     return f"./{name}" if name.startswith("-") else name
