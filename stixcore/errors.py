@@ -5,20 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from stixcore.printable import printable, without_folders
+from stixcore.printable import printable, shortened, without_folders
 
 
 class StixError(Exception):
     """Base class of the exceptions of this package.
 
-    Messages quote untrusted text (file names, header values), so characters that are not printable are escaped.
+    Messages quote untrusted text (file names, header values, options of requests), so characters that are not printable
+    are escaped, and the middle of a message of more than `stixcore.printable.LONGEST` characters is left out.
     """
 
     #: Whether messages have more than one line.
     lines: ClassVar[bool] = False
 
     def __init__(self, *values: object) -> None:
-        super().__init__(*(printable(value, lines=self.lines) if isinstance(value, str) else value for value in values))
+        super().__init__(*(self._safe(value) if isinstance(value, str) else value for value in values))
+
+    def _safe(self, text: str) -> str:
+        safe = printable(text, lines=self.lines)
+        return safe if self.lines else shortened(safe)
 
 
 class InvalidProduct(StixError):

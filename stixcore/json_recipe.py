@@ -61,7 +61,7 @@ class JsonRecipe(ABC):
     @classmethod
     def _read(cls, data: Mapping[str, Any]) -> Self:
         if data["version"] != cls.format_version:
-            message = f"version: expected {cls.format_version}, found {data['version']!r}"
+            message = f"version: expected {cls.format_version}, found {data['version']!r:.60}"
             raise ValueError(message)
         recipe = cls._from_dict(data)
         recipe.to_json()  # refuses NaN and infinite numbers, which Python reads and JSON has not

@@ -12,6 +12,9 @@ import unicodedata
 #: An absolute path in a file system, but not a URL (http://host/path) or a relative path (a/b).
 _PATH = re.compile(r"(?<![\w.:/~-])/(?:[^/\s'\"<>|;:,()]+/)+([^/\s'\"<>|;:,()]*)")
 
+#: Most characters of a sentence that quotes untrusted text.
+LONGEST = 1000
+
 
 def printable(text: object, *, lines: bool = False) -> str:
     r"""Replace every character that is not printable by its escape, such as ``\x1b`` or ``\u202e``.
@@ -37,6 +40,15 @@ def plural(number: int, noun: str) -> str:
 def excerpt(text: str, length: int = 80) -> str:
     """Text in quotes, truncated to ``length`` characters, for messages."""
     return repr(text if len(text) <= length else f"{text[: length - 1]}…")
+
+
+def shortened(text: str, length: int = LONGEST) -> str:
+    """Text of at most ``length`` characters: the middle of a longer one is left out."""
+    if len(text) <= length:
+        return text
+    mark = f" … ({len(text)} characters) … "
+    end = (length - len(mark)) // 4
+    return f"{text[: length - len(mark) - end]}{mark}{text[len(text) - end :]}"
 
 
 def without_folders(text: str) -> str:

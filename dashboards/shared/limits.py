@@ -146,6 +146,8 @@ class WebLimits:
         Measurements of region spectra at the same time, each in a process of its own.
     regions_waiting : int
         Measurements that may wait.
+    region_image : float, s
+        Longest estimated time of the image on which regions are drawn.
     """
 
     body: int = 1 << 20
@@ -199,3 +201,4 @@ class WebLimits:
     fits_waiting: int = 16
     regions: int = 1
     regions_waiting: int = 8
+    region_image: float = 3.0

@@ -26,6 +26,7 @@ from stixcore.imaging_spectroscopy.recipe_pair import ENERGY, LEAST_COUNTS
 from stixcore.imaging_spectroscopy.region_recipe import COPIES, REGION_METHODS, read_region
 from stixcore.measure_spectrum import NO_MODEL, SpectrumRequest
 from stixcore.options import ImageRequest, default_methods
+from stixcore.printable import excerpt
 from stixcore.spectra.fit.recipe import AUTO
 from stixcore.spectra.regions import Circle, Contour, Ellipse, Polygon, Region
 
@@ -150,13 +151,13 @@ def _drawn_regions(arguments: argparse.Namespace) -> list[Region]:
     for name, *values in arguments.polygon:
         numbers = _numbers("--polygon", values)
         if len(numbers) % 2:
-            message = f"--polygon {name}: expected pairs of x and y, found {len(numbers)} numbers"
+            message = f"--polygon {excerpt(name)}: expected pairs of x and y, found {len(numbers)} numbers"
             raise BadRequest(message)
         regions.append(Polygon(name, tuple(zip(numbers[::2], numbers[1::2], strict=True))))
     for name, *values in arguments.contour:
         numbers = _numbers("--contour", values)
         if len(numbers) not in (1, 3):
-            message = f"--contour {name}: expected LEVEL or LEVEL X Y, found {len(numbers)} numbers"
+            message = f"--contour {excerpt(name)}: expected LEVEL or LEVEL X Y, found {len(numbers)} numbers"
             raise BadRequest(message)
         regions.append(Contour(name, *numbers))
     if arguments.regions is not None:
@@ -193,7 +194,7 @@ def _sources(setting: str) -> tuple[tuple[float, float], int]:
         low, _, high = band.partition("-")
         return (float(low), float(high)), int(number)
     except ValueError as error:
-        message = f"--sources: expected LO-HI:N, such as 16-28:2, found {setting!r}"
+        message = f"--sources: expected LO-HI:N, such as 16-28:2, found {excerpt(setting)}"
         raise BadRequest(message) from error
 
 
@@ -202,7 +203,7 @@ def _models(settings: list[str]) -> dict[str, str]:
     for setting in settings:
         name, equals, model = setting.rpartition("=")
         if not (name and equals and model):
-            message = f"--model: expected NAME=MODEL, found {setting!r}"
+            message = f"--model: expected NAME=MODEL, found {excerpt(setting)}"
             raise BadRequest(message)
         models[name] = model
     return models
@@ -212,7 +213,7 @@ def _numbers(option: str, values: list[str]) -> list[float]:
     try:
         return [float(value) for value in values]
     except ValueError as error:
-        message = f"{option}: expected numbers after the name, found {' '.join(values)!r}"
+        message = f"{option}: expected numbers after the name, found {excerpt(' '.join(values))}"
         raise BadRequest(message) from error
 
 

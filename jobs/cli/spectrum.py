@@ -18,6 +18,7 @@ from jobs.shared.errors import BadRequest
 from jobs.shared.logs import say
 from jobs.spectra.products import FileFormat, describe_spectrum, save_spectrum
 from stixcore.measure_spectrum import NO_MODEL, SpectrumRequest, measure_spectrum
+from stixcore.printable import excerpt
 from stixcore.spectra.fit.recipe import AUTO
 from stixcore.spectra.fit.statistic import Statistic
 from stixcore.spectra.transmission import ResponseScheme
@@ -103,9 +104,8 @@ def run_spectrum(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> None:
     """Refuse options that would have no effect or fail only after the fit."""
     if arguments.fit == NO_MODEL and arguments.fixed:
-        message = (
-            f"--fixed {arguments.fixed[0]}: nothing is fitted with --fit {NO_MODEL}; name a model or leave --fixed out"
-        )
+        given = excerpt(arguments.fixed[0])
+        message = f"--fixed {given}: nothing is fitted with --fit {NO_MODEL}; name a model or leave --fixed out"
         raise BadRequest(message)
     require_folder(arguments.out)
 
@@ -126,7 +126,7 @@ def _values(settings: list[str]) -> dict[str, float]:
         try:
             values[name] = float(text)
         except ValueError as error:
-            message = f"--fixed: expected NAME=VALUE with a number, found {setting!r}"
+            message = f"--fixed: expected NAME=VALUE with a number, found {excerpt(setting)}"
             raise BadRequest(message) from error
     return values
 

@@ -39,6 +39,7 @@ from jobs.queue.requests import (
     read_document,
     request_schema,
 )
+from jobs.regions.cost import check_time
 from jobs.shared.errors import BadRequest
 from jobs.shared.limits import Limits
 from stixcore.errors import StixError
@@ -54,6 +55,7 @@ from stixcore.imaging_spectroscopy.region_recipe import (
 )
 from stixcore.instrument.tables import N_DETECTORS, N_PIXELS
 from stixcore.options import ImageRequest, Number, Whole, explain, found, reader, schema_of
+from stixcore.printable import excerpt
 from stixcore.spectra.fit.model import parameter_names
 from stixcore.spectra.fit.statistic import Statistic
 from stixcore.spectra.regions import Region
@@ -144,7 +146,8 @@ class SpectrumOptions:
             _require(self.model != NO_MODEL or not values, f"{key}: nothing is fitted with the model {NO_MODEL}")
             for name in values if known else ():
                 _require(
-                    name in known, f"{key}: {self.model} has no parameter {name!r}; it has {', '.join(sorted(known))}"
+                    name in known,
+                    f"{key}: {self.model} has no parameter {excerpt(name)}; it has {', '.join(sorted(known))}",
                 )
 
     def request(self, start: np.datetime64, end: np.datetime64) -> SpectrumRequest:
@@ -357,13 +360,15 @@ class RegionsRequest:
         )
 
     def check_limits(self, limits: Limits) -> None:
-        """Check that the maps and the copies are within the limits.
+        """Check that the maps and the copies are within the limits, and do not take longer than a request may.
 
         Raises
         ------
         LimitReached
         """
-        self.imaging.check_limits(limits)
+        imaging = self.imaging
+        imaging.check_limits(limits)
+        check_time(next(iter(imaging.methods)), imaging.shape, imaging.ensemble, limits.request)
 
     def check_new(self) -> None:
         """Check what is required of new requests only.

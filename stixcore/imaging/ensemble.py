@@ -171,7 +171,7 @@ def perturbed_ensemble(
     """
     if image is None:
         image = run_method(method, parameters, given)
-    images = simulated_images(method, parameters, given, n, (seed,), image=image)
+    images = list(simulated_images(method, parameters, given, n, (seed,), image=image))
     stack = np.stack([member.image for member in images])
     mean, sigma = stack.mean(axis=0), stack.std(axis=0, ddof=1)
     weight = BIAS_WEIGHT[method]
@@ -216,8 +216,8 @@ def simulated_images(
     seed: tuple[int, ...],
     *,
     image: Reconstruction,
-) -> list[Reconstruction]:
-    """Images of ``n`` copies of data, simulated from an image of these data.
+) -> Iterator[Reconstruction]:
+    """Images of ``n`` copies of data, simulated from an image of these data; one at a time, since they may be large.
 
     Parameters
     ----------
@@ -226,9 +226,9 @@ def simulated_images(
     seed : tuple of int
         The same numbers give the same copies.
 
-    Returns
-    -------
-    list of Reconstruction
+    Yields
+    ------
+    Reconstruction
         Without the copies that gave no image.
 
     Raises
@@ -236,7 +236,7 @@ def simulated_images(
     SelectionError
         When ``n`` is not 2 … 1000.
     ReconstructionError
-        When fewer than two copies gave an image.
+        At the end, when fewer than two copies gave an image.
     """
     if not 2 <= n <= MAX_MEMBERS:
         message = f"an ensemble has 2 to {MAX_MEMBERS} members, found {n}"
@@ -245,11 +245,13 @@ def simulated_images(
         parameters = replace(parameters, uncertainty=parameters.uncertainty.COVARIANCE)  # members need no error bars
     # Each member has a generator of its own: more members do not change the first ones.
     copies = (_copy(method, image, given, np.random.default_rng((*seed, i))) for i in range(n))
-    images = list(_members(method, parameters, copies))
-    if len(images) < 2:
-        message = f"{method_name(method)}: {len(images)} of {n} simulated copies gave an image, two are needed"
+    made = 0
+    for member in _members(method, parameters, copies):
+        made += 1
+        yield member
+    if made < 2:
+        message = f"{method_name(method)}: {made} of {n} simulated copies gave an image, two are needed"
         raise ReconstructionError(message)
-    return images
 
 
 def _error(sigma: Floats, bias: Floats, unseen: Floats, grid: ImageGrid) -> Floats:

@@ -7,7 +7,7 @@ in each copy; fluxes of regions are correlated, so errors of ratios cannot be fo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,7 +60,7 @@ class RegionFractions:
 
 
 def image_fractions(
-    image: Reconstruction, masks: NDArray[np.bool_], copies: Sequence[Reconstruction] = (), least_error: float = 0.0
+    image: Reconstruction, masks: NDArray[np.bool_], copies: Iterable[Reconstruction] = (), least_error: float = 0.0
 ) -> RegionFractions:
     """Divide the flux of an image.
 
@@ -70,7 +70,7 @@ def image_fractions(
         For CLEAN, the flux is that of the components: the restored map smears it into neighbouring regions.
     masks : (n_region, ny, nx) bool
         Without common pixels.
-    copies : sequence of Reconstruction
+    copies : iterable of Reconstruction
         Images of simulated copies (`stixcore.imaging.ensemble.simulated_images`). Without them errors are NaN.
     least_error : float, ct s⁻¹ cm⁻² keV⁻¹
         Error of the flux of a point source (`point_error`). No region has a smaller one, even where CLEAN found nothing
@@ -88,9 +88,9 @@ def image_fractions(
         raise ReconstructionError(message)
     fraction = flux / flux.sum()
     unknown = np.full(flux.size, np.nan)
-    if not copies:
-        return RegionFractions(flux, unknown, fraction, unknown)
     fluxes = np.array([_fluxes(copy, with_outside) for copy in copies])
+    if not fluxes.size:
+        return RegionFractions(flux, unknown, fraction, unknown)
     totals = fluxes.sum(axis=1, keepdims=True)
     weight = BIAS_WEIGHT[image.method]
     fractions = fluxes[totals[:, 0] > 0] / totals[totals[:, 0] > 0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from stixcore.imaging.ensemble import simulated_images
 from stixcore.imaging.forward_fit.image import draw
 from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.methods import ImagingInput, run_method
-from stixcore.imaging.reconstruction import Method
+from stixcore.imaging.reconstruction import Method, Reconstruction
 from stixcore.imaging.region_fractions import RegionFractions, image_fractions, point_error, source_fractions
 from stixcore.imaging_spectroscopy.channel_pixels import ChannelPixels, channel_pixels
 from stixcore.imaging_spectroscopy.region_recipe import RegionRecipe
@@ -72,7 +72,7 @@ def image_channels(
     SelectionError
         When a region does not fit the image.
     CalibrationError, ReconstructionError
-        When a contour needs the image of the whole energy range, and there is none.
+        When a contour needs the image of the whole energy range, and there is none; when no channel can be imaged.
     """
     data = replace(data, science=data.science.in_memory())
     chosen = _chosen_channels(recipe, data, e_low, e_high)
@@ -95,13 +95,25 @@ def image_channels(
             except (ReconstructionError, CalibrationError) as error:
                 reason = f"no image: {error}"
         reasons.append(reason)
+    if not images:
+        raise ReconstructionError(_no_image(recipe, chosen, reasons, e_low, e_high))
     return ChannelImages(
         imaged=np.array([not reason for reason in reasons]),
         reasons=tuple(reasons),
         fractions=tuple(fractions),
-        images=np.array(images) if images else np.zeros((0, *recipe.images.grid.shape)),
+        images=np.array(images),
         areas=divide.areas,
     )
+
+
+def _no_image(
+    recipe: RegionRecipe, chosen: Sequence[ChannelPixels], reasons: Sequence[str], e_low: Floats, e_high: Floats
+) -> str:
+    """Say why no channel is imaged: the reason of the one with most counts."""
+    first, last = recipe.images.energy_range
+    best = max(range(len(chosen)), key=lambda number: np.nan_to_num(chosen[number].counts, nan=-np.inf))
+    why = f"{e_low[best]:g}-{e_high[best]:g} keV: {reasons[best]}"
+    return f"no channel between {first:g} and {last:g} keV can be imaged; the one with most counts, {why}"
 
 
 def imaged_visibilities(recipe: RegionRecipe, data: PreparedData, e_low: Floats, e_high: Floats) -> list[Visibilities]:
@@ -132,7 +144,7 @@ class _Masks:
         recipe, given = self._recipe.images, self._input(pixels)
         method, parameters = next(iter(recipe.methods.items()))
         image = run_method(method, parameters, given)
-        copies = []
+        copies: Iterable[Reconstruction] = ()
         if recipe.ensemble:  # other noise in each channel
             seed = (recipe.seed, number)
             copies = simulated_images(method, parameters, given, recipe.ensemble, seed, image=image)

@@ -341,7 +341,7 @@ def _channels(
     used = np.array([not reason for reason in reasons])
     if used.sum() < len(fit.components):
         message = (
-            f"{len(fit.components)} components need at least as many channels with {recipe.least_counts:.0f} counts "
+            f"{len(fit.components)} components need at least as many channels with {recipe.least_counts:g} counts "
             f"above background; there are {used.sum()}: choose a longer time range or wider energies"
         )
         raise SelectionError(message)

@@ -131,8 +131,8 @@ def measure_regions(
     InvalidProduct
         When the contents of a file differ from those the recipe was made for.
     SelectionError, CalibrationError, ReconstructionError
-        When the files do not allow the selection, a region does not fit the image, or this software has another
-        revision or other tables than the recipe.
+        When the files do not allow the selection, a region does not fit the image, no channel can be imaged, or this
+        software has another revision or other tables than the recipe.
     """
     if recipe.revision != REGION_REVISION:
         message = f"the recipe of region spectra has revision {recipe.revision}, this software {REGION_REVISION}"

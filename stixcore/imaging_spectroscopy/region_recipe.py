@@ -14,9 +14,11 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
 
 from stixcore.errors import SelectionError
+from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.reconstruction import Method, method_name
 from stixcore.imaging_spectroscopy.recipe_pair import LEAST_COUNTS, require_same_data
 from stixcore.json_recipe import JsonRecipe
+from stixcore.printable import excerpt
 from stixcore.recipe import Recipe
 from stixcore.spectra.regions import LONGEST_NAME, Circle, Contour, Ellipse, Polygon, Region
 from stixcore.spectrum_recipe import SpectrumRecipe
@@ -79,6 +81,8 @@ class RegionRecipe(JsonRecipe):
         _require(0 < self.least_counts < math.inf, f"least_counts must be positive, found {self.least_counts:g}")
         _require(len(self.images.methods) == 1, "the images need one method")
         require_regions(self.regions, self.method, self.models)
+        if self.method is Method.VIS_FWDFIT:
+            _require_on_map(self.regions, self.images.grid)
         require_same_data(self.images, self.spectrum)
 
     @property
@@ -139,7 +143,7 @@ def require_regions(regions: Sequence[Region], method: Method, models: Mapping[s
     twice = sorted({name for name in names if names.count(name) > 1})
     _require(not twice, f"two regions have the name {', '.join(map(repr, twice))}")
     unknown = sorted(set(models) - set(names))
-    _require(not unknown, f"models: there is no region {', '.join(map(repr, unknown))}")
+    _require(not unknown, f"models: there is no region {', '.join(map(excerpt, unknown))}")
     _require(method in REGION_METHODS, f"method must be one of {', '.join(REGION_METHODS)}, found {method}")
     if method is Method.VIS_FWDFIT:
         others = [region.name for region in regions if not isinstance(region, Circle | Ellipse)]
@@ -218,6 +222,16 @@ def _number(key: str, value: Any) -> float:
         pass
     message = f"{key}: expected a number, found {value!r:.60}"
     raise ValueError(message)
+
+
+def _require_on_map(sources: Sequence[Region], grid: ImageGrid) -> None:
+    """Refuse a source whose centre is outside the map, so that no image shows it."""
+    half_x, half_y = 0.5 * grid.shape[1] * grid.pixel, 0.5 * grid.shape[0] * grid.pixel
+    for source in sources:
+        if not isinstance(source, Circle | Ellipse):
+            continue
+        inside = abs(source.x - grid.center[0]) <= half_x and abs(source.y - grid.center[1]) <= half_y
+        _require(inside, f"region {source.name!r}: its centre ({source.x:g}, {source.y:g}) is outside the map")
 
 
 def _require(fits: object, message: str) -> None:

@@ -99,16 +99,17 @@ class Polygon:
 
     def __post_init__(self) -> None:
         corners = self.corners
+        _require_name(self.name)
         if not 3 <= len(corners) <= MOST_CORNERS:
             message = f"region {self.name!r}: a polygon has 3 to {MOST_CORNERS} corners, found {len(corners)}"
             raise SelectionError(message)
         for number, (x, y) in enumerate(corners, 1):
             _require_numbers(self.name, {f"x of corner {number}": x, f"y of corner {number}": y}, {})
-        edges = self._edges
-        for (i, one), (j, other) in combinations(enumerate(edges), 2):
-            if j - i not in (1, len(edges) - 1) and _cross(one, other):
-                message = f"region {self.name!r}: edges {i + 1} and {j + 1} of the polygon cross each other"
-                raise SelectionError(message)
+        crossing = _crossing_edges(np.array(corners))
+        if crossing is not None:
+            one, other = crossing
+            message = f"region {self.name!r}: edges {one + 1} and {other + 1} of the polygon cross each other"
+            raise SelectionError(message)
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
@@ -308,8 +309,8 @@ def _require_signal(image: Floats, what: str) -> None:
         raise SelectionError(message)
 
 
-def _require_numbers(name: str, places: Mapping[str, float], sizes: Mapping[str, float]) -> None:
-    """Refuse a name that cannot be shown, numbers that are not finite, and sizes that are not positive."""
+def _require_name(name: str) -> None:
+    """Refuse a name that cannot be shown."""
     if not name.strip():
         message = "a region needs a name"
         raise SelectionError(message)
@@ -319,6 +320,11 @@ def _require_numbers(name: str, places: Mapping[str, float], sizes: Mapping[str,
     if name == OUTSIDE:
         message = f"region {name!r}: this is the name of the flux outside all regions; choose another one"
         raise SelectionError(message)
+
+
+def _require_numbers(name: str, places: Mapping[str, float], sizes: Mapping[str, float]) -> None:
+    """Refuse a name that cannot be shown, numbers that are not finite, and sizes that are not positive."""
+    _require_name(name)
     for key, value in {**places, **sizes}.items():
         if not np.isfinite(value) or (key in sizes and value <= 0):
             wanted = "a positive number" if key in sizes else "a finite number"
@@ -326,12 +332,19 @@ def _require_numbers(name: str, places: Mapping[str, float], sizes: Mapping[str,
             raise SelectionError(message)
 
 
-def _cross(
-    one: tuple[tuple[float, float], tuple[float, float]], other: tuple[tuple[float, float], tuple[float, float]]
-) -> bool:
-    """Whether two line segments cross or touch each other away from a common line."""
+def _crossing_edges(corners: Floats) -> tuple[int, int] | None:
+    """The first two edges of a polygon, corners (n, 2), that cross or touch each other away from a common line."""
+    begin, end = corners, np.roll(corners, -1, axis=0)
+    along = end - begin
 
-    def side(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> float:
-        return float(np.sign((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])))
+    def side(points: Floats) -> Floats:
+        """On which side of each edge (row) each point (column) is."""
+        away = points[None, :] - begin[:, None]
+        return np.sign(along[:, None, 0] * away[..., 1] - along[:, None, 1] * away[..., 0])
 
-    return side(*one, other[0]) * side(*one, other[1]) <= 0 and side(*other, one[0]) * side(*other, one[1]) < 0
+    with np.errstate(over="ignore", invalid="ignore"):  # corners may be anywhere
+        sides = side(begin) * side(end)
+    first, second = np.triu_indices(len(corners), 2)  # neighbours have a common corner
+    cross = (sides[first, second] <= 0) & (sides[second, first] < 0) & (second - first != len(corners) - 1)
+    found = np.flatnonzero(cross)
+    return (int(first[found[0]]), int(second[found[0]])) if found.size else None

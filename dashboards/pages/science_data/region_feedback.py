@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 
 from dashboards.pages.science_data.file_state import TimeEnergySelection
 from dashboards.pages.science_data.region_form import RegionForm
+from dashboards.shared.limits import WebLimits
 from dashboards.shared.region_entries import RegionEntry
 from jobs.inputs import BackgroundChoice
+from jobs.regions.cost import image_seconds
 from jobs.regions.figure import outline
+from jobs.shared.errors import LimitReached
 from stixcore.errors import SelectionError, StixError, public_sentence
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.reconstruction import Method, Reconstruction, method_name
@@ -95,6 +98,7 @@ def band_feedback(form: RegionForm, box: TimeEnergySelection) -> BandFeedback:
     """Image and counts of a box. Errors are reported in the result."""
     found = BandFeedback(box, asked=form.view.asked)
     try:
+        _require_quick(form)
         choice = form.candidates(box)
         found = replace(found, choice=choice)
         background, explanation = form.background_data(box, choice)
@@ -105,6 +109,17 @@ def band_feedback(form: RegionForm, box: TimeEnergySelection) -> BandFeedback:
         return replace(found, instant=image, channels=_channels(form, box, image.data))
     except (StixError, OSError) as error:
         return replace(found, problem=public_sentence(error))
+
+
+def _require_quick(form: RegionForm) -> None:
+    """Refuse an image that would keep other visitors waiting: a few threads make those of all."""
+    seconds, longest = image_seconds(form.method, (form.side, form.side)), WebLimits().region_image
+    if seconds > longest:
+        message = (
+            f"an image of {form.side} × {form.side} pixels with {method_name(form.method)} may take {seconds:.0f} s, "
+            f"and {longest:g} s are possible here: choose a smaller map or another method"
+        )
+        raise LimitReached(message)
 
 
 def _channels(form: RegionForm, box: TimeEnergySelection, data: PreparedData) -> tuple[Channel, ...]:

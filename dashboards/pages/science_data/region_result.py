@@ -16,7 +16,8 @@ from dashboards.pages.science_data.file_state import TimeEnergySelection
 from dashboards.pages.science_data.limited_threads import LimitedThreads
 from dashboards.pages.science_data.region_form import RegionForm
 from dashboards.shared.limits import WebLimits
-from jobs.regions.in_child import OwnRegionTask, measure_in_child
+from jobs.regions.cost import check_time
+from jobs.regions.in_child import LIMITS, OwnRegionTask, measure_in_child
 from stixcore.errors import SelectionError
 
 #: Measurements of all sessions.
@@ -85,6 +86,7 @@ def measure_box(
     if not form.entries:
         message = "draw a region, or add one"
         raise SelectionError(message)
+    check_time(form.method, (form.side, form.side), form.ensemble, LIMITS.seconds)
     background, _ = form.background_path(box)
     aspect = form.aspect_paths(box)
     image, spectrum, regions, models = (

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stixcore.errors import SelectionError
+from stixcore.printable import excerpt
 from stixcore.spectra.fit.components import COMPONENTS, LIMITS, Component, FoldedComponent
 from stixcore.spectra.fit.parameters import Parameter
 
@@ -80,7 +81,7 @@ class SpectralModel:
             self.names += names
             self.parameters += component.parameters
         if unused:
-            message = f"fixed: {name} has no parameter {min(unused)!r}; it has {', '.join(self.names)}"
+            message = f"fixed: {name} has no parameter {excerpt(min(unused))}; it has {', '.join(self.names)}"
             raise SelectionError(message)
         self.fixed = {
             key: parameter.check(float(fixed[key]), f"fixed {key}")
@@ -146,7 +147,7 @@ class SpectralModel:
     def _checked(self, given: Mapping[str, float]) -> dict[str, float]:
         for name in given:
             if name not in self.names:
-                message = f"start: {self.name} has no parameter {name!r}; it has {', '.join(self.names)}"
+                message = f"start: {self.name} has no parameter {excerpt(name)}; it has {', '.join(self.names)}"
                 raise SelectionError(message)
         bounds = dict(zip(self.names, self.parameters, strict=True))
         return {**{n: bounds[n].check(float(v), f"start {n}") for n, v in given.items()}, **self.fixed}
@@ -227,9 +228,8 @@ def _labels(name: str, components: Mapping[str, Component]) -> list[tuple[str, s
     kinds = name.split("+")
     unknown = [kind for kind in kinds if kind not in components]
     if unknown or len(kinds) > MAX_COMPONENTS:
-        message = (
-            f"model must be auto or up to {MAX_COMPONENTS} of {', '.join(components)} joined by '+', found {name!r}"
-        )
+        known = ", ".join(components)
+        message = f"model must be auto or up to {MAX_COMPONENTS} of {known} joined by '+', found {excerpt(name)}"
         raise SelectionError(message)
     labels = []
     for k, kind in enumerate(kinds):

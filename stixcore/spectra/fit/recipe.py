@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from stixcore.errors import CalibrationError, SelectionError
 from stixcore.instrument.geometry import BACKGROUND_MONITOR
+from stixcore.printable import excerpt
 from stixcore.spectra.counts import CountSpectrum
 from stixcore.spectra.fit.choice import DECISIVE, choose_model
 from stixcore.spectra.fit.components import COMPONENTS, components_with
@@ -110,7 +111,7 @@ def fit_spectrum(
     """
     _check(spectrum, response, distance, angle)
     if statistic not in set(Statistic):
-        message = f"statistic must be one of {', '.join(Statistic)}, found {statistic!r}"
+        message = f"statistic must be one of {', '.join(Statistic)}, found {excerpt(str(statistic))}"
         raise SelectionError(message)
     chosen = choose_range(spectrum, response, energy, usable)
     task = _Task(spectrum, response, chosen, distance, angle, Statistic(statistic), table)
@@ -132,7 +133,7 @@ def _require_known(candidates: Sequence[str], **options: Mapping[str, float]) ->
     for option, values in options.items():
         unknown = set(values) - known
         if unknown:
-            message = f"{option}: {' or '.join(candidates)} has no parameter {min(unknown)!r}"
+            message = f"{option}: {' or '.join(candidates)} has no parameter {excerpt(min(unknown))}"
             raise SelectionError(message)
 
 

@@ -114,8 +114,8 @@ def test_a_forward_fit_has_nothing_outside(stix_jobs, words):
     [
         ([], "no region: give --circle"),
         (["--circle", "a", "x", 1, 2], "--circle: expected numbers after the name, found 'x 1 2'"),
-        (["--polygon", "a", 1, 2, 3], "--polygon a: expected pairs of x and y, found 3 numbers"),
-        (["--contour", "a", 0.5, 3], "--contour a: expected LEVEL or LEVEL X Y, found 2 numbers"),
+        (["--polygon", "a", 1, 2, 3], "--polygon 'a': expected pairs of x and y, found 3 numbers"),
+        (["--contour", "a", 0.5, 3], "--contour 'a': expected LEVEL or LEVEL X Y, found 2 numbers"),
         (["--sources", "16:2"], "--sources: expected LO-HI:N, such as 16-28:2, found '16:2'"),
         (["--circle", *NORTH, "--model", "north"], "--model: expected NAME=MODEL, found 'north'"),
         (["--circle", *NORTH, "--model", "west=vth"], "there is no region 'west'"),
@@ -127,6 +127,8 @@ def test_a_forward_fit_has_nothing_outside(stix_jobs, words):
         (["--circle", *NORTH, "--shape", 2000], "images of 2000 pixels a side, 16 to 1024 are possible"),
         (["--circle", *NORTH, "--pixel", "nan"], "pixels of nan arcsec"),
         (["--circle", *NORTH, "--copies", 1], "an ensemble of 1 copies"),
+        (["--circle", "a", 99999, 0, 10, "--method", "vis_fwdfit"], "'a': its centre (99999, 0) is outside the map"),
+        (["--circle", *NORTH, "--least-counts", 1e30], "no channel between 6 and 11 keV can be imaged; the one with"),
         (["--contour", "a", 0.5, "nan", 0], "region 'a': x must be a finite number, found nan"),
     ],
 )

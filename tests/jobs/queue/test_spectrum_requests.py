@@ -30,7 +30,7 @@ from jobs.queue.submit import submit
 from jobs.queue.worker import Worker, WorkerSettings
 from jobs.renderings.planner import RequestPlanner
 from jobs.renderings.requests import parse_any
-from jobs.shared.errors import BadRequest
+from jobs.shared.errors import BadRequest, LimitReached
 from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging_spectroscopy.region_recipe import COPIES, RegionRecipe
@@ -126,6 +126,32 @@ def test_a_request_without_kind_is_for_images_as_before():
 def test_what_is_refused_and_why(document, sentence):
     with pytest.raises(BadRequest, match=sentence):
         parse_queued(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {**SPECTRUM, "model": "m" * 200_000},
+        {**SPECTRUM, "model": "vth+" * 50_000},
+        {**SPECTRUM, "model": "vth", "fixed": {"f" * 200_000: 1}},
+        {**REGIONS, "models": {"n" * 200_000: "vth"}},
+        {**REGIONS, "models": {"north": "m" * 200_000}},
+        {**REGIONS, "regions": [{**SOUTH, "name": "n" * 200_000, "corners": [[0, 0]]}]},
+        {**SPECTRUM, "uid": "u" * 200_000},
+        {**SPECTRUM, "k" * 200_000: 1},
+    ],
+    ids=lambda document: max(document, key=lambda key: len(str(document[key]))),
+)
+def test_long_texts_are_not_repeated(document):
+    with pytest.raises(BadRequest) as refused:
+        parse_queued(json.dumps(document))
+    assert len(str(refused.value)) < 400
+
+
+def test_spectra_of_regions_that_may_take_days_are_refused():
+    large = {**IMAGING, "methods": ["em"], "shape": [1024, 1024], "ensemble": 1000}
+    with pytest.raises(LimitReached, match="EM images of 1024 × 1024 pixels with 1000 copies may take"):
+        parse_queued(json.dumps({**REGIONS, "imaging": large}))
 
 
 @pytest.mark.parametrize("base", [IMAGING, SPECTRUM, REGIONS])

@@ -1,11 +1,12 @@
 """Spectra of regions: what must hold for every division, and the M1.2 flare of 2022-11-11."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from stixcore.errors import SelectionError
+from stixcore.errors import ReconstructionError, SelectionError
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging_spectroscopy.measure_regions import measure_regions
 from stixcore.imaging_spectroscopy.prepare_regions import prepare_region_recipe, region_recipe
@@ -130,13 +131,51 @@ def test_what_cannot_be_told_is_said(files):
     assert any("simulated copies" in doubt for doubt in found.doubts)
 
 
-def test_channels_with_few_counts_are_not_imaged(files):
-    recipe, locate = prepare_region_recipe(request_for(), [WHOLE_MAP], *files, least_counts=1e9)
+def test_channels_with_few_counts_are_not_imaged(files, two_parts):
+    counts = two_parts.whole.spectrum.counts[two_parts.imaged]
+    recipe, locate = prepare_region_recipe(
+        request_for(copies=0), [WHOLE_MAP], *files, least_counts=float(np.median(counts))
+    )
     found = measure_regions(recipe, locate)
-    assert not found.imaged.any()
-    assert any("counts above background, fewer than 1e+09" in reason for reason in found.reasons)
-    assert found.images.shape == (0, 65, 65)
-    assert found.regions[0].no_fit.startswith("0 channels between 6 and 11 keV")
+    assert 0 < found.imaged.sum() < two_parts.imaged.sum()
+    assert any("counts above background, fewer than" in reason for reason in found.reasons)
+
+
+@pytest.mark.parametrize("method", [Method.CLEAN, Method.VIS_FWDFIT])
+def test_without_any_image_there_is_no_result(files, method):
+    region = Circle("a", *CENTER, 20.0)
+    recipe, locate = prepare_region_recipe(request_for(method), [region], *files, least_counts=1e30)
+    with pytest.raises(ReconstructionError, match=r"no channel between 6 and 11 keV .* 6-7 keV: .* fewer than 1e\+30"):
+        measure_regions(recipe, locate)
+
+
+def test_equal_sources_are_refused(files):
+    twins = [Circle("one", *CENTER, 10.0), Circle("two", *CENTER, 10.0)]
+    with pytest.raises(ReconstructionError, match="the visibilities do not tell the sources apart"):
+        measured(files, twins, method=Method.VIS_FWDFIT)
+
+
+@pytest.mark.parametrize("place", [(CENTER[0] + 65.1, CENTER[1]), (CENTER[0], CENTER[1] - 65.1), (1e300, 0.0)])
+def test_a_source_outside_the_map_is_refused(files, place):
+    with pytest.raises(SelectionError, match=r"region 'away': its centre \(.*\) is outside the map"):
+        prepare_region_recipe(request_for(Method.VIS_FWDFIT), [Circle("away", *place, 10.0)], *files)
+
+
+def test_copies_are_not_kept_in_memory(files):
+    """Images of 1000 copies would need gigabytes."""
+
+    def peak(copies):
+        recipe, locate = prepare_region_recipe(
+            request_for(energy=(6.0, 7.0), copies=copies), [WHOLE_MAP], *files,
+            request=SpectrumRequest(start=START, end=END, model="none"),
+        )  # fmt: skip
+        tracemalloc.start()
+        measure_regions(recipe, locate)
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    assert peak(60) - peak(2) < 10 * 65 * 65 * 8
 
 
 def test_a_recipe_of_an_image_gives_one_of_its_regions(files):

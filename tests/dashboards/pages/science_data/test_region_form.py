@@ -26,6 +26,7 @@ from dashboards.shared.access import Visitor
 from dashboards.shared.region_entries import RegionEntry, address_of, entries_of, new_name
 from dashboards.shared.source import ArchiveSource
 from jobs.queue.journal import Journal, RequestState, TaskResult
+from jobs.shared.errors import LimitReached
 from stixcore.errors import InvalidProduct, SelectionError
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.reconstruction import Method, Reconstruction
@@ -189,6 +190,21 @@ def test_an_impossible_link_is_reported(form, november):
 
 
 @pytest.mark.needs_shared_data
+def test_an_image_that_keeps_others_waiting_is_refused(form):
+    form.param.update(method=Method.EM, side=1024, pixel=0.5)
+    feedback = band_feedback(form, form.view.box)
+    assert feedback.instant is None
+    assert feedback.problem.startswith("an image of 1024 × 1024 pixels with EM may take")
+    form.param.update(side=129)
+    assert band_feedback(form, form.view.box).problem == ""
+
+
+def test_a_measurement_that_may_take_too_long_is_refused_before_it_begins(form):
+    form.param.update(entries=entries_of("circle:west:960,-120,12"), method=Method.EM, side=129, ensemble=1000)
+    with pytest.raises(LimitReached, match=r"129 × 129 pixels with 1000 copies may take .* 10 minutes are possible"):
+        measure_box(form, form.view.box, NOW, lambda *_: None)
+
+
 def test_the_measurement_is_the_form(form):
     known = band_feedback(form, form.view.box)
     assert isinstance(known, BandFeedback)
