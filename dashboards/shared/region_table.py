@@ -121,7 +121,7 @@ def _doubts(document: Document) -> str:
         found = [str(text) for text in one["doubts"]]
         if one["fit"]:
             found += [str(doubt["text"]) for doubt in one["fit"]["doubts"]]
-        said = (formatting.sentence(readable(text), capital=False) for text in dict.fromkeys(found))
+        said = (formatting.sentence(readable(text)) for text in dict.fromkeys(found))
         items += [escape(f"{one['name']}: {text}") for text in said]
     listed = "".join(f"<li>{item}</li>" for item in items)
     return f'<div class="notes"><ul>{listed}</ul></div>' if items else ""

@@ -50,7 +50,7 @@ def test_a_forward_fit_has_nothing_outside():
 def test_doubts_name_their_region_as_it_is_called():
     said = text_of(regions_html(regions_document()))
     assert "The scale differs." in said
-    assert "south: the error of T₂ is <large>." in said
+    assert "south: The error of T₂ is <large>." in said
     assert readable("EM_1e49_cm3_2 and EM_1e49_cm3 of T_keV, delta") == "EM₂ and EM of T, δ"
 
 
