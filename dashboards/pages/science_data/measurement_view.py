@@ -132,7 +132,7 @@ class MeasurementView[Form: FileForm, Feedback, Result](ABC):
                 self._in_turn(partial(self._end, public_sentence(error), None))
             except Exception:
                 log.exception("a measurement of %s failed", self._form.name_of)
-                self._in_turn(partial(self._end, "it failed; the operators find the reason in the log", None))
+                self._in_turn(partial(self._end, "it failed; operators can find the reason in the log", None))
             else:
                 self._in_turn(partial(self._end, "", result))
 

@@ -170,7 +170,7 @@ def region_notes(entries: Sequence[RegionEntry], image: Reconstruction | None) -
 
 
 def flux_plane(image: Reconstruction) -> Floats:
-    """The image whose sum over a region is its flux: of CLEAN the components."""
+    """The image whose sum over a region is its flux; for CLEAN, its components."""
     return image.planes.get("components", image.image)
 
 
