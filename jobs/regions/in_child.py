@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jobs.executors.base import report_progress
 from jobs.executors.limited import ChildLimits, run_limited
 from jobs.regions.command import regions_command
 from jobs.regions.products import describe_regions, save_regions
-from jobs.regions.task import report_channel
+from jobs.regions.task import RegionChoice, report_channel
 from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
 from stixcore.imaging_spectroscopy.measure_regions import measure_regions
-from stixcore.imaging_spectroscopy.prepare_regions import prepare_region_recipe
-from stixcore.imaging_spectroscopy.recipe_pair import LEAST_COUNTS
-from stixcore.options import ImageRequest
 from stixcore.spectra.models.thermal import ThermalTable
-from stixcore.spectra.regions import Region
-from stixcore.spectrum_recipe import SpectrumRequest
 
 #: Time and memory (beyond that of the libraries) of one measurement.
 LIMITS = ChildLimits(seconds=600.0, memory=1 << 30, what="the spectra of the regions")
@@ -29,18 +23,14 @@ LIMITS = ChildLimits(seconds=600.0, memory=1 << 30, what="the spectra of the reg
 
 @dataclass(frozen=True)
 class OwnRegionTask:
-    """A task for one measurement: requests, regions, input files, output folder, time written into headers."""
+    """A task for one measurement: what to measure, input files, output folder, time written into headers."""
 
-    image: ImageRequest
-    spectrum: SpectrumRequest
-    regions: tuple[Region, ...]
+    choice: RegionChoice
     science: Path
     background: Path | None
     aspect: tuple[Path, ...]
     folder: Path
     created: np.datetime64
-    models: Mapping[str, str] = field(default_factory=dict)
-    least_counts: float = LEAST_COUNTS
     calibration: CalibrationCatalog = SHIPPED
     table: ThermalTable | None = None
 
@@ -58,26 +48,8 @@ def measure_task(task: OwnRegionTask) -> tuple[dict[str, Any], str]:
     StixError
         When the files, the selection or the regions allow no measurement.
     """
-    report_progress("finding the flare", 0, 1)
-    recipe, locate = prepare_region_recipe(
-        task.image,
-        task.regions,
-        task.science,
-        task.background,
-        task.aspect,
-        models=task.models,
-        request=task.spectrum,
-        least_counts=task.least_counts,
-        catalog=task.calibration,
-        table=task.table,
-    )
-    measured = measure_regions(
-        recipe,
-        locate,
-        catalog=task.calibration,
-        table=task.table,
-        progress=report_channel,
-    )
+    recipe, locate = task.choice.recipe(task.science, task.background, task.aspect, task.calibration, task.table)
+    measured = measure_regions(recipe, locate, catalog=task.calibration, table=task.table, progress=report_channel)
     background = None if task.background is None else task.background.name
     command = regions_command(recipe, task.science.name, background, [path.name for path in task.aspect])
     return describe_regions(measured, save_regions(measured, task.folder, task.created)), command

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import perf_counter
 from typing import Any, ClassVar
 
@@ -25,6 +26,8 @@ from stixcore.imaging_spectroscopy.prepare_regions import prepare_region_recipe
 from stixcore.imaging_spectroscopy.recipe_pair import LEAST_COUNTS
 from stixcore.imaging_spectroscopy.region_recipe import RegionRecipe
 from stixcore.options import ImageRequest
+from stixcore.references import FileReference
+from stixcore.spectra.models.thermal import ThermalTable
 from stixcore.spectra.regions import Region
 from stixcore.spectrum_recipe import SpectrumRequest
 
@@ -50,6 +53,29 @@ class RegionChoice:
     spectrum: SpectrumRequest
     models: Mapping[str, str] = field(default_factory=dict)
     least_counts: float = LEAST_COUNTS
+
+    def recipe(
+        self,
+        science: Path,
+        background: Path | None,
+        aspect: Sequence[Path],
+        calibration: CalibrationCatalog,
+        table: ThermalTable | None,
+    ) -> tuple[RegionRecipe, Callable[[FileReference], Path]]:
+        """The recipe for these files; returns and raises as `prepare_region_recipe`."""
+        report_progress("finding the flare", 0, 1)
+        return prepare_region_recipe(
+            self.image,
+            self.regions,
+            science,
+            background,
+            aspect,
+            models=self.models,
+            request=self.spectrum,
+            least_counts=self.least_counts,
+            catalog=calibration,
+            table=table,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,19 +137,8 @@ def recipe_of(task: RegionTask) -> RegionRecipe:
     wanted = task.wanted
     if isinstance(wanted, RegionRecipe):
         return wanted
-    report_progress("finding the flare", 0, 1)
-    recipe, _ = prepare_region_recipe(
-        wanted.image,
-        wanted.regions,
-        task.science,
-        task.background,
-        task.aspect,
-        models=wanted.models,
-        request=wanted.spectrum,
-        least_counts=wanted.least_counts,
-        catalog=task.calibration,
-        table=thermal_table(task.root),
-    )
+    table = thermal_table(task.root)
+    recipe, _ = wanted.recipe(task.science, task.background, task.aspect, task.calibration, table)
     return recipe
 
 

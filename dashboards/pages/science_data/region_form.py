@@ -18,6 +18,7 @@ from dashboards.shared.source import ArchiveSource
 from dashboards.shared.typed_numbers import TypedInteger, TypedNumber
 from jobs.queue.requests import AUTO
 from jobs.queue.spectrum_requests import RegionsRequest, SpectrumOptions
+from jobs.regions.task import RegionChoice
 from stixcore.errors import SelectionError
 from stixcore.imaging.ensemble import MAX_MEMBERS
 from stixcore.imaging.methods import MethodParameters
@@ -120,6 +121,22 @@ class RegionForm(ImagingForm):
     def spectrum_request(self, box: TimeEnergySelection) -> SpectrumRequest:
         """The spectrum of the whole flare."""
         return SpectrumRequest(start=box.start, end=box.end, model=self.model, location=self._given_place())
+
+    def choice(self, box: TimeEnergySelection) -> RegionChoice:
+        """What is measured.
+
+        Raises
+        ------
+        StixError
+            If an option or a region is invalid.
+        """
+        return RegionChoice(
+            image=self.image_request(box),
+            regions=self.regions,
+            spectrum=self.spectrum_request(box),
+            models=dict(self.models),
+            least_counts=float(self.least),
+        )
 
     def filed_request(self, box: TimeEnergySelection) -> RegionsRequest:
         """The same measurement as a request that files it.

@@ -89,21 +89,15 @@ def measure_box(
     check_time(form.method, (form.side, form.side), form.ensemble, LIMITS.seconds)
     background, _ = form.background_path(box)
     aspect = form.aspect_paths(box)
-    image, spectrum, regions, models = (
-        form.image_request(box), form.spectrum_request(box), form.regions, dict(form.models)
-    )  # fmt: skip
+    choice = form.choice(box)
     with TemporaryDirectory(prefix="stix-regions-") as folder:
         task = OwnRegionTask(
-            image=image,
-            spectrum=spectrum,
-            regions=regions,
+            choice=choice,
             science=form.view.path,
             background=background,
             aspect=tuple(aspect),
             folder=Path(folder),
             created=created,
-            models=models,
-            least_counts=float(form.least),
             calibration=form.calibration,
             table=form.table,
         )
