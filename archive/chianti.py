@@ -93,7 +93,19 @@ def thermal_table(root: Path) -> ThermalTable | None:
 
 
 def is_present_table(root: Path, reference: TableReference) -> bool:
-    """Whether a table of thermal emission is by its name the one of the archive, or the built-in one without files.
+    """Whether a table of thermal emission is the one of the archive, or the built-in one if it has no files.
+
+    Raises
+    ------
+    CalibrationError
+        When the files are incomplete.
+    """
+    built_in = built_in_table().reference
+    return names_present_table(root, reference.name) and (reference.name != built_in.name or reference == built_in)
+
+
+def names_present_table(root: Path, label: str) -> bool:
+    """Whether the label of a table of thermal emission, as in results, names the present one.
 
     The files are not read: those of SolarSoft have their version in their names.
 
@@ -104,8 +116,8 @@ def is_present_table(root: Path, reference: TableReference) -> bool:
     """
     files = chianti_files(root)
     if not files:
-        return reference == built_in_table().reference
-    return reference.name.endswith(f"({files['lines'].name}, {files['continuum'].name})")
+        return label == built_in_table().label
+    return label.endswith(f"({files['lines'].name}, {files['continuum'].name})")
 
 
 def require_unchanged(root: Path, files: dict[str, Path]) -> None:

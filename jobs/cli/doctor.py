@@ -28,9 +28,10 @@ from archive.accounts import Accounts, Role, Sessions, web_secrets
 from archive.accounts.sessions import ENDED_FILE, SECRETS_FILE
 from archive.accounts.store import USERS_FILE
 from archive.checks.findings import Level, last_findings
+from archive.chianti import chianti_files, names_present_table, require_unchanged
 from archive.errors import IndexDamaged
 from archive.goes import goes_curve, goes_months
-from archive.index.schema import FLARES, select_files
+from archive.index.schema import FLARES, RunKind, select_files
 from archive.index.sql import select
 from jobs.cli.lock_probe import locks_hold
 from jobs.queue.journal import Journal, RequestState
@@ -38,6 +39,7 @@ from jobs.queue.journal_file import FILE_NAME as JOURNAL_FILE
 from stixcore.errors import StixError
 from stixcore.printable import plural
 from stixcore.software import CREATOR, software_version
+from stixcore.spectra.models.thermal import built_in_table
 
 #: Default address of ``python -m dashboards``.
 PAGES_URL = "http://127.0.0.1:5006"
@@ -113,6 +115,7 @@ def _look_at(archive: Archive, now: np.datetime64, pages: str) -> list[Answer]:
         ("accounts", lambda: _accounts(root)),
         ("index", lambda: _index(archive, now)),
         ("energy tables", lambda: _energy_tables(archive, now)),
+        ("thermal table", lambda: _thermal_table(archive)),
         ("GOES", lambda: _goes(archive)),
         ("pipeline", lambda: _pipeline(root, now)),
         ("worker", lambda: _worker(root, now)),
@@ -259,6 +262,26 @@ def _energy_tables(archive: Archive, now: np.datetime64) -> Iterator[Answer]:
         f"{plural(len(catalog.cal_files), 'daily CAL file')}"
     )
     yield Answer("energy tables", Verdict.GOOD, text)
+
+
+def _thermal_table(archive: Archive) -> Iterator[Answer]:
+    files = chianti_files(archive.root)
+    require_unchanged(archive.root, files)
+    name = ", ".join(path.name for path in files.values()) or built_in_table().label
+    labels = (
+        "SELECT thermal_table, count(*) AS n FROM spectra WHERE kind = ? AND thermal_table IS NOT NULL GROUP BY ALL"
+    )
+    try:
+        fitted = archive.query(labels, [str(RunKind.AUTO)])
+    except IndexDamaged:  # which the check of the index reports
+        return
+    used = zip(fitted["thermal_table"].to_pylist(), fitted["n"].to_pylist(), strict=True)
+    old = sum(n for label, n in used if not names_present_table(archive.root, label))
+    if old:
+        text = f"spectra of {plural(old, 'preview')} are fitted with another table than {name}"
+        yield Answer("thermal table", Verdict.NOTE, text, "stix-jobs previews makes them again")
+    else:
+        yield Answer("thermal table", Verdict.GOOD, name)
 
 
 def _index(archive: Archive, now: np.datetime64) -> Iterator[Answer]:

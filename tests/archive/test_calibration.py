@@ -404,6 +404,10 @@ def test_the_command(tmp_path, published, capsys):
 
     root = str(tmp_path / "archive")
     assert main(["calibration", "add", str(published), "--archive", root]) == 0
+    again = "previews and their spectra that the files change are made again by the next stix-jobs previews"
+    assert again in capsys.readouterr().err
+    assert main(["calibration", "add", str(published), "--archive", root]) == 0
+    assert again not in capsys.readouterr().err  # the archive had them
     assert main(["calibration", "add", str(published / "nothing.csv"), "--archive", root]) == 1
     assert main(["calibration", "add", "--archive", root]) == 2
     assert main(["calibration", "add", "--archive", root, str(published)]) == 0

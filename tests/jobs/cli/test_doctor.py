@@ -15,15 +15,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from archive import Archive, Flare, ingest
+from archive import Archive, Flare, Spectrum, ingest
 from archive.accounts import Accounts
+from archive.calibration import record_sums
 from archive.checks.findings import Code, Finding, Level, keep_findings
+from archive.chianti import CHIANTI_FOLDER
 from archive.goes import GoesMinutes, add_goes_minutes
 from jobs.cli import doctor
 from jobs.cli.doctor import Verdict, examine, is_well, missing_packages
 from jobs.queue.journal import Journal
 from jobs.queue.leases import Leases
 from jobs.shared.lock import single_instance
+from stixcore.references import sha256_of
+from stixcore.spectra.models.thermal import built_in_table
 
 MINUTE, DAY = np.timedelta64(60, "s"), np.timedelta64(1, "D")
 
@@ -96,7 +100,7 @@ def test_a_sound_installation(root):
     assert {answer.verdict for answer in found.values()} == {Verdict.GOOD}, found
     assert set(found) == {
         "software", "archive", "write access", "locks", "disk", "clock", "secrets", "accounts", "index", "last ingest",
-        "energy tables", "GOES", "pipeline", "worker", "check", "pages",
+        "energy tables", "thermal table", "GOES", "pipeline", "worker", "check", "pages",
     }  # fmt: skip
     assert "2 processes" in found["worker"].text
     assert "science files" in found["index"].text
@@ -122,6 +126,37 @@ def test_goes_files_that_lack_are_a_note(bare):
         add_goes_minutes(bare, goes)
     assert verdicts(bare)["GOES"].text == "GOES files cover 1 of 3 flares; without: 2022-11 (1), 2022-12 (1)"
     assert is_well([verdicts(bare)["GOES"]])
+
+
+def test_spectra_of_previews_with_another_thermal_table_are_a_note(bare):
+    label, peak = built_in_table().label, np.datetime64("2022-11-11T11:36", "us")
+
+    def spectrum(digit, **changes):
+        values = {
+            "spectrum_id": digit * 16, "kind": "auto", "uid": "1", "science_name": "science.fits", "flare_id": None,
+            "t_start": peak, "t_end": peak + MINUTE, "livetime_s": 50.0, "attenuator_in": False, "scheme": "gsw-2026",
+            "distance_au": 0.6, "recipe": "{}", "folder": f"spectra/2022/11/11/{digit * 16}", "size": 1,
+            "version": "1", "created_at": peak, "thermal_table": label,
+        }  # fmt: skip
+        return Spectrum(**(values | changes))
+
+    archive, folder = Archive(bare), bare / CHIANTI_FOLDER
+    # the other two cannot be out of date: a user's keeps its table, the last one has no thermal component
+    archive.write_spectra([spectrum("a"), spectrum("b", kind="user"), spectrum("c", thermal_table=None)])
+    found = verdicts(bare)["thermal table"]
+    assert (found.verdict, found.text) == (Verdict.GOOD, label)
+    folder.mkdir(parents=True)
+    names = ("chianti_cont_1_250_v71.sav", "chianti_lines_1_10_v71.sav", "xray_abun_file.genx")
+    paths = [folder / name for name in names]
+    for path in paths:
+        path.write_bytes(path.name.encode())
+    assert verdicts(bare)["thermal table"].verdict is Verdict.WRONG  # its files have no recorded sums
+    record_sums(folder, {path.name: {sha256_of(path)} for path in paths})
+    found = verdicts(bare)["thermal table"]
+    assert (found.verdict, found.remedy) == (Verdict.NOTE, "stix-jobs previews makes them again")
+    assert found.text == f"spectra of 1 preview are fitted with another table than {', '.join(names)}"
+    archive.write_spectra([spectrum("a", thermal_table=f"CHIANTI 7.1.3 ({names[1]}, {names[0]})")])
+    assert verdicts(bare)["thermal table"].verdict is Verdict.GOOD
 
 
 def test_a_lock_that_is_taken_again_tells_when(root):
