@@ -14,16 +14,13 @@ from archive.calibration import calibration_catalog
 from archive.chianti import thermal_table
 from jobs.cli.commands import DONE, now
 from jobs.cli.measurement_options import add_files_and_times, require_folder
+from jobs.cli.visibility_options import add_image_options, image_lines, image_request_of
 from jobs.components.products import describe_components, save_components
 from jobs.imaging.task import Locator
-from jobs.shared.limits import Limits
 from jobs.shared.logs import say
-from stixcore.imaging.reconstruction import Method, method_name
 from stixcore.imaging_spectroscopy.component_images import component_images, prepare_component_recipe
-from stixcore.imaging_spectroscopy.component_recipe import COMPONENT_METHODS
 from stixcore.imaging_spectroscopy.recipe_pair import ENERGY, LEAST_COUNTS
 from stixcore.measure_spectrum import SpectrumRequest
-from stixcore.options import ImageRequest, default_methods
 from stixcore.spectra.fit.recipe import AUTO
 
 
@@ -38,25 +35,7 @@ def add_options(parser: argparse.ArgumentParser, time: Callable[[str], np.dateti
         metavar="MODEL",
         help=f"{AUTO}, or at least two of vth, thick2, thin2 joined by + (default %(default)s)",
     )
-    methods = [method.value for method in COMPONENT_METHODS]
-    parser.add_argument(
-        "--method",
-        nargs="+",
-        choices=methods,
-        default=methods,
-        metavar="METHOD",
-        help=f"{', '.join(methods)} (default: all of them)",
-    )
-    text = "counts above background that a channel needs (default %(default)g)"
-    parser.add_argument("--least-counts", type=float, default=LEAST_COUNTS, metavar="N", help=text)
-    text = "simulated copies of the data for errors of the images (default %(default)s)"
-    parser.add_argument("--copies", type=int, default=0, metavar="N", help=text)
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of their noise (default %(default)s)")
-    parser.add_argument(
-        "--location", type=float, nargs=2, metavar=("X", "Y"), help="map centre, arcsec (default: searched)"
-    )
-    parser.add_argument("--shape", type=int, default=129, metavar="N", help="pixels a side (default %(default)s)")
-    parser.add_argument("--pixel", type=float, default=2.0, metavar="ARCSEC", help="size (default %(default)g)")
+    add_image_options(parser, LEAST_COUNTS)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for FITS and PNG files")
     parser.add_argument("--json", action="store_true", help="print everything about the images as one JSON object")
 
@@ -66,24 +45,9 @@ def run_component_images(arguments: argparse.Namespace) -> int:
     require_folder(arguments.out)
     root = arguments.archive.expanduser().resolve()  # shipped tables if there is no archive
     catalog, table = calibration_catalog(root), thermal_table(root)
-    part = tuple(arguments.background_range) if arguments.background_range else None
-    place = None if arguments.location is None else (arguments.location[0], arguments.location[1])
-    limits = Limits()
-    limits.check_map((arguments.shape, arguments.shape), arguments.pixel, place)
-    limits.check_ensemble(arguments.copies)
-    times = {"start": arguments.start, "end": arguments.end, "background_range": part}
-    methods = [Method(method) for method in arguments.method]
+    image_request, times = image_request_of(arguments)
     recipe = prepare_component_recipe(
-        ImageRequest(
-            **times,
-            energy=(arguments.energy[0], arguments.energy[1]),
-            methods={method: default_methods()[method] for method in Method if method in methods},
-            location=place,
-            shape=(arguments.shape, arguments.shape),
-            pixel=arguments.pixel,
-            ensemble=arguments.copies,
-            seed=arguments.seed if arguments.copies else 0,
-        ),
+        image_request,
         SpectrumRequest(**times, model=arguments.fit),
         arguments.science,
         arguments.background,
@@ -116,10 +80,5 @@ def _lines(described: dict[str, Any]) -> list[str]:
     lines += [f"  {found['severity']}: {found['text']}" for found in described["findings"]]
     for component in described["components"]:
         lines.append(f"{component['name']}: {component['share']:.0%} of the flux, {component['counts']:.0f} counts")
-        for image in component["images"]:
-            doubted = [aspect for aspect, word in image["verdict"].items() if word == "doubtful"]
-            word = f"doubtful: {', '.join(doubted)}" if doubted else "trusted"
-            peak = f"peak ({image['peak_hpc_x']:.1f}, {image['peak_hpc_y']:.1f}) arcsec"
-            lines.append(f"  {method_name(image['method']):26s} {peak}, {word}")
-        lines += [f"  {method_name(method)}: {reason}" for method, reason in component["failures"].items()]
+        lines += image_lines(component)
     return [*lines, *(f"  {path}" for path in described["files"].values())]

@@ -16,7 +16,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from jobs.cli import calibration, commands, component_images, regions, spectrum, users
+from jobs.cli import calibration, commands, component_images, electron_maps, regions, spectrum, users
 from jobs.cli.imaging_options import add_imaging_options
 from jobs.queue.journal_file import FILE_NAME as JOURNAL_FILE
 from jobs.shared import logs
@@ -155,7 +155,10 @@ def _add_spectrum_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     sources = add("component-images", component_images.run_component_images, text)
     component_images.add_options(sources, _time)
 
-    for each in (spectra, parts, sources):
+    electrons = add("electron-maps", electron_maps.run_electron_maps, "maps of the electron flux at some energies")
+    electron_maps.add_options(electrons, _time)
+
+    for each in (spectra, parts, sources, electrons):
         _add_archive_option(each)  # for its calibration
 
 

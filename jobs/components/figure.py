@@ -11,36 +11,27 @@ from PIL import Image as Picture
 from PIL import ImageDraw
 
 from jobs.imaging.figures import Frame, draw_map, font
-from stixcore.imaging.clean import CleanParameters
-from stixcore.imaging.ms_clean import MultiScaleCleanParameters
+from jobs.imaging.visibility_images import SIDE, draw_image, side_by_side
 from stixcore.imaging.reconstruction import Method, method_name
-from stixcore.imaging.trust import Aspect, verdict
 from stixcore.imaging_spectroscopy.component_images import ComponentImage, ComponentImages
 from stixcore.times import format_time
 
 Floats = NDArray[np.float64]
 
-SIDE = 400
 #: Contours, as fractions of the maximum of a component.
 LEVELS = (0.3, 0.5, 0.7, 0.9)
 #: Colours of components that colour-blind readers tell apart on grey (Okabe & Ito).
 COLORS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (204, 121, 167))
-BLACK, DOUBT = (0, 0, 0), (176, 0, 32)
 
 
 def draw_components(made: ComponentImages, method: Method) -> Picture.Image:
     """Draw the images of one method; components for which it failed have no panel."""
     shown = [one for one in made.components if method in one.images.images]
-    panels = [*(_map(made, one, method) for one in shown), _contours(made, shown, method)]
-    top = 52
-    canvas = Picture.new("RGB", (sum(one.width for one in panels), panels[0].height + top), "white")
-    draw, left = ImageDraw.Draw(canvas), 0
-    draw.text((16, 6), _title(made, method), fill=BLACK, font=font(15))
-    draw.text((16, 28), _quality(made), fill=BLACK if made.verdict == "trusted" else DOUBT, font=font(12))
-    for panel in panels:
-        canvas.paste(panel, (left, top))
-        left += panel.width
-    return canvas
+    panels = [
+        *(draw_image(one.images, method, f"{one.name}, {100.0 * one.share:.0f} % of the flux") for one in shown),
+        _contours(made, shown, method),
+    ]
+    return side_by_side(panels, _title(made, method), _quality(made), doubtful=made.verdict == "doubtful")
 
 
 def _title(made: ComponentImages, method: Method) -> str:
@@ -59,24 +50,6 @@ def _quality(made: ComponentImages) -> str:
     return (
         f"separation {made.verdict}: {model}{int(made.channels.used.sum())} channels, condition number "
         f"{separated.condition:.2g}, chi2 {chi2}, {100.0 * made.misfit:.0f} % of the amplitudes disagree"
-    )
-
-
-def _map(made: ComponentImages, component: ComponentImage, method: Method) -> Picture.Image:
-    images, recipe = component.images, made.recipe.images
-    image, parameters = images.images[method], recipe.methods[method]
-    judged = verdict(images.findings, method)
-    doubted = [str(aspect) for aspect in Aspect if judged.reasons[aspect]]
-    words = f"doubtful: {', '.join(doubted)}" if doubted else "trusted"
-    return draw_map(
-        image.image,
-        image.grid,
-        title=f"{component.name}, {100.0 * component.share:.0f} % of the flux",
-        caption=f"{words}   peak {image.image.max():.3g} {image.unit}",
-        rsun=recipe.pointing.rsun,
-        b0=recipe.pointing.b0,
-        beam_fwhm=parameters.beam_fwhm if isinstance(parameters, CleanParameters | MultiScaleCleanParameters) else None,
-        size=SIDE,
     )
 
 

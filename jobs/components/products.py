@@ -14,13 +14,11 @@ from archive.layout import stamp
 from jobs.components.figure import draw_components
 from jobs.imaging.figures import png
 from jobs.imaging.products import UNITS as IMAGE_UNITS
-from jobs.imaging.products import findings_as_json, finite, verdict_as_json
+from jobs.imaging.products import findings_as_json, finite
+from jobs.imaging.visibility_images import describe_image
 from jobs.spectra.products import describe_fit
 from stixcore.image_files.components import write_component_image
-from stixcore.imaging.metrics import measure_source
-from stixcore.imaging.reconstruction import Method
-from stixcore.imaging.trust import verdict
-from stixcore.imaging_spectroscopy.component_images import ComponentImage, ComponentImages
+from stixcore.imaging_spectroscopy.component_images import ComponentImages
 from stixcore.times import format_time
 
 Floats = NDArray[np.float64]
@@ -165,28 +163,9 @@ def _component(made: ComponentImages, number: int, files: dict[str, Path]) -> di
             }
             for label, u, v, value, sigma, counting in vis
         ],
-        "images": [_image(component, method, files) for method in images.images],
+        "images": [
+            describe_image(images, method, files.get(f"{component.label} {method}")) for method in images.images
+        ],
         "failures": {str(method): reason for method, reason in images.failures.items()},
         "findings": findings_as_json(images.findings),
     }
-
-
-def _image(component: ComponentImage, method: Method, files: dict[str, Path]) -> dict[str, Any]:
-    images, image = component.images, component.images.images[method]
-    described = {
-        "method": str(method),
-        "file": str(files[f"{component.label} {method}"]) if f"{component.label} {method}" in files else None,
-        "peak_hpc_x": image.peak[0],
-        "peak_hpc_y": image.peak[1],
-        "total_flux": finite(image.total_flux),
-        "max": float(image.image.max()),
-        "unit": image.unit,
-        "chi2": finite(image.chi2),
-        "sources": [dict(source) for source in image.sources],
-        "verdict": verdict_as_json(verdict(images.findings, method)),
-        "sigma": images.ensembles[method].errors() if method in images.ensembles else None,
-    }
-    if image.image.max() > 0:
-        source = measure_source(image.image, image.grid, image.sources)
-        described |= {"centroid_hpc_x": source.x, "centroid_hpc_y": source.y, "fwhm_arcsec": source.fwhm}
-    return described

@@ -14,6 +14,10 @@ POINTINGS_EXTENSION = "POINTINGS"
 COMPONENT_RECIPE_EXTENSION = "COMPONENT_RECIPE"
 WEIGHTS_EXTENSION = "WEIGHTS"
 SEPARATION_EXTENSION = "SEPARATION"
+#: Tables of electron maps (`stixcore.image_files.electrons`).
+ELECTRON_RECIPE_EXTENSION = "ELECTRON_RECIPE"
+CHANNELS_EXTENSION = "CHANNELS"
+ELECTRONS_EXTENSION = "ELECTRONS"
 
 #: Columns of the table of fitted sources, with units; NaN where a shape does not have the parameter.
 SOURCE_COLUMNS: Mapping[str, str] = {

@@ -17,27 +17,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
-from stixcore.errors import ReconstructionError, SelectionError
-from stixcore.imaging.position_error import position_error
+from stixcore.errors import SelectionError
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.threads import single_threaded
-from stixcore.imaging.total_flux import counted_flux
 from stixcore.imaging.trust import Finding, Severity, unexplained_share
-from stixcore.imaging_spectroscopy.channel_pixels import channel_pixels, outside_range
+from stixcore.imaging_spectroscopy.channel_pixels import outside_range
 from stixcore.imaging_spectroscopy.component_recipe import COMPONENT_REVISION, ComponentRecipe
 from stixcore.imaging_spectroscopy.recipe_pair import LEAST_COUNTS
-from stixcore.measure_spectrum import MeasuredSpectrum, SpectrumRequest, measure_recipe, measure_spectrum
+from stixcore.imaging_spectroscopy.visibility_images import (
+    channel_visibilities,
+    images_of,
+    prepare_pair,
+    scaled_pixels,
+)
+from stixcore.measure_spectrum import MeasuredSpectrum, SpectrumRequest, measure_recipe
 from stixcore.options import ImageRequest
 from stixcore.prepare import PreparedData
 from stixcore.recipe import FileReference
-from stixcore.reconstruct import ImageSet, prepare_data, prepare_recipe, run_methods
+from stixcore.reconstruct import ImageSet, prepare_data
 from stixcore.spectra.counts import CountSpectrum
 from stixcore.spectra.fit.energy_range import SAME_ENERGY
 from stixcore.spectra.fit.result import SpectrumFit
 from stixcore.spectra.models.thermal import ThermalTable
 from stixcore.visibility.components import SeparatedVisibilities, component_fluxes, component_weights, separate
-from stixcore.visibility.form import form_visibilities
-from stixcore.visibility.pixels import MetaPixels
 from stixcore.visibility.visibilities import Visibilities
 
 Floats = NDArray[np.float64]
@@ -214,11 +216,10 @@ def prepare_component_recipe(
     InvalidProduct, SelectionError, CalibrationError, ReconstructionError
         When the files or the selection allow no images.
     """
-    images = prepare_recipe(image_request, science, background, aspect, catalog=catalog)
-    if spectrum_request.location is None:
-        spectrum_request = replace(spectrum_request, location=(images.location.x, images.location.y))
-    measured = measure_spectrum(spectrum_request, science, background, aspect, catalog=catalog, table=table)
-    return ComponentRecipe(images=images, spectrum=measured.recipe, least_counts=least_counts)
+    images, spectrum = prepare_pair(
+        image_request, spectrum_request, science, background, aspect, catalog=catalog, table=table
+    )
+    return ComponentRecipe(images=images, spectrum=spectrum, least_counts=least_counts)
 
 
 def component_images(
@@ -289,9 +290,10 @@ def _component_images(
             sigma=fluxes[number] * separated.sigma[number],
             meta={**vis[0].meta, "e_low": pixels.e_low, "e_high": pixels.e_high, "component": label},
         )
-        scaled = component_pixels(pixels, source, float(fluxes[number]), data, covered)
+        scaled = scaled_pixels(pixels, source, float(fluxes[number]), data, covered)
         told = None if progress is None else _numbered(progress, label, number, len(fluxes))
-        images = _images_of(recipe, data, source, scaled, (*common, *weak[number]), told)
+        notes = (*common, *weak[number])
+        images = images_of(recipe.images, data, source, scaled, notes, told, f"{component_name(label)} component")
         share = float(fluxes[number] / fluxes.sum())
         made.append(ComponentImage(label, component_name(label), float(fluxes[number]), share, images))
     findings = (*common, *(found for some in weak for found in some))
@@ -324,29 +326,16 @@ def _channels(
     """Choose the channels, and form their visibilities without the systematic error."""
     e_low, e_high = spectrum.e_low, spectrum.e_high
     reasons = _outside(recipe, fit, e_low, e_high)
-    net, quiet = np.full(e_low.size, np.nan), np.full(e_low.size, np.nan)
-    flux, found = [], []
-    x, y = recipe.images.location.x, recipe.images.location.y
-    flare_xy, scheme = data.flare_xy(x, y), recipe.images.amplitude_scheme
-    for i in np.flatnonzero([not reason for reason in reasons]):
-        channel = channel_pixels(data, float(e_low[i]), float(e_high[i]), recipe.least_counts)
-        net[i], quiet[i], reasons[i] = channel.counts, channel.background, channel.reason
-        if channel.pixels is None:
-            continue
-        pixels, labels = channel.pixels, channel.pixels.switched_on(recipe.images.subcollimators)
-        # F and V are from the same pixels and sub-collimators, so their ratio is 1 for a point at the phase centre
-        flux.append(counted_flux(pixels, labels, flare_xy=flare_xy, scheme=scheme))
-        vis = form_visibilities(pixels, labels, flare_xy=flare_xy, scheme=scheme, systematic=0.0)
-        found.append(vis.to_helioprojective(recipe.images.pointing, x, y))
-    used = np.array([not reason for reason in reasons])
-    if used.sum() < len(fit.components):
+    found = channel_visibilities(recipe.images, data, e_low, e_high, reasons, recipe.least_counts)
+    if len(found.vis) < len(fit.components):
         message = (
             f"{len(fit.components)} components need at least as many channels with {recipe.least_counts:g} counts "
-            f"above background; there are {used.sum()}: choose a longer time range or wider energies"
+            f"above background; there are {len(found.vis)}: choose a longer time range or wider energies"
         )
         raise SelectionError(message)
-    weights = component_weights(np.array(list(fit.components.values()))[:, used])
-    return Channels(e_low, e_high, used, tuple(reasons), net, quiet, np.array(flux), weights), found
+    weights = component_weights(np.array(list(fit.components.values()))[:, found.used])
+    channels = Channels(e_low, e_high, found.used, found.reasons, found.counts, found.background, found.flux, weights)
+    return channels, list(found.vis)
 
 
 def _outside(recipe: ComponentRecipe, fit: SpectrumFit, e_low: Floats, e_high: Floats) -> list[str]:
@@ -425,67 +414,3 @@ def _weak(label: str, weights: Floats) -> tuple[Finding, ...]:
         f"{strong} of {weights.size} channels; {LEAST_CHANNELS} are needed to see it"
     )
     return (Finding("component_weak", Severity.DOUBT, text),)
-
-
-def component_pixels(
-    pixels: MetaPixels, vis: Visibilities, flux: float, data: PreparedData, covered: float
-) -> MetaPixels:
-    """The counts of a band, scaled to the flux of a component: right in total, not in their pattern.
-
-    Methods for visibilities take nothing but the total flux from them, and the verdict the number of counts.
-
-    Parameters
-    ----------
-    pixels : MetaPixels
-        Of the band.
-    vis : Visibilities
-        Of the component.
-    flux : float, ct s⁻¹ cm⁻² keV⁻¹
-    data : PreparedData
-    covered : float
-        Share of the band, in keV, whose channels are used: rates are their mean, counts their sum.
-    """
-    place = data.flare_xy(*vis.phase_center)
-    share = flux / counted_flux(pixels, vis.labels, flare_xy=place, scheme=data.options.amplitude_scheme)
-    rates, counts = ("rate", "rate_sigma"), ("counts", "background", "top_bottom")
-    squares = ("counts_variance", "background_variance")
-    scaled = {name: share * getattr(pixels, name) for name in rates}
-    scaled |= {name: covered * share * getattr(pixels, name) for name in counts}
-    scaled |= {name: (covered * share) ** 2 * getattr(pixels, name) for name in squares}
-    return replace(pixels, **scaled, single=None)
-
-
-def _images_of(
-    recipe: ComponentRecipe,
-    data: PreparedData,
-    vis: Visibilities,
-    pixels: MetaPixels,
-    notes: tuple[Finding, ...],
-    progress: Callable[[Method, int, int], None] | None,
-) -> ImageSet:
-    """All images of one component."""
-    begin, images = perf_counter(), recipe.images
-    given = data.imaging_input(vis, pixels, images.grid)
-    try:
-        made, failures, ensembles = run_methods(images, given, progress, images.ensemble, images.seed)
-    except ReconstructionError as error:
-        message = f"{component_name(str(vis.meta['component']))} component: {error}"
-        raise ReconstructionError(message) from error
-    sigma = images.pointing.sigma
-    return ImageSet(
-        images,
-        pixels,
-        vis,
-        made,
-        failures,
-        None,
-        given.flare_xy,
-        data.science.asked(images.t_start, images.t_end, images.window_rule),
-        perf_counter() - begin,
-        ensembles,
-        data.calibration,
-        position=position_error(vis, None, (sigma, sigma)),
-        background_asked=data.background_asked,
-        notes=notes,
-        no_locator="component images do not use the coarse locator",
-    )

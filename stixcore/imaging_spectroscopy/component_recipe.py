@@ -7,15 +7,12 @@ It joins the recipe of the images and the recipe of the spectrum, which have the
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from stixcore.errors import SelectionError
-from stixcore.fits.windows import WindowRule
-from stixcore.imaging.reconstruction import Method, method_name
-from stixcore.imaging_spectroscopy.recipe_pair import LEAST_COUNTS, require_same_data
+from stixcore.imaging_spectroscopy.recipe_pair import LEAST_COUNTS, VISIBILITY_METHODS, require_pair
 from stixcore.json_recipe import JsonRecipe
 from stixcore.recipe import Recipe
 from stixcore.spectrum_recipe import NO_MODEL, SpectrumRecipe
@@ -24,9 +21,7 @@ from stixcore.spectrum_recipe import NO_MODEL, SpectrumRecipe
 COMPONENT_RECIPE_VERSION = 1
 #: Raised whenever the software gives other numbers for the same recipe.
 COMPONENT_REVISION = 1
-#: Methods that make images of visibilities. EM is for counts with the noise of counts, and those of a component are
-#: differences of channels; the full-disk map is for finding the flare.
-COMPONENT_METHODS = (Method.BP, Method.CLEAN, Method.MS_CLEAN, Method.MEM_GE, Method.VIS_FWDFIT)
+COMPONENT_METHODS = VISIBILITY_METHODS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,13 +57,10 @@ class ComponentRecipe(JsonRecipe):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "least_counts", float(self.least_counts))
-        _require(0 < self.least_counts < math.inf, f"least_counts must be positive, found {self.least_counts:g}")
-        others = [method_name(method) for method in self.images.methods if method not in COMPONENT_METHODS]
-        known = ", ".join(map(method_name, COMPONENT_METHODS))
-        _require(not others, f"component images are made by {known}, not by {', '.join(others)}")
-        _require(self.spectrum.request.model != NO_MODEL, "component images need a spectrum with a model")
-        _require(self.images.window_rule is WindowRule.CENTRES, "the images must have the time bins of the spectrum")
-        require_same_data(self.images, self.spectrum)
+        if self.spectrum.request.model == NO_MODEL:
+            message = "component images need a spectrum with a model"
+            raise SelectionError(message)
+        require_pair(self.images, self.spectrum, self.least_counts, self.contents)
 
     @property
     def component_id(self) -> str:
@@ -93,8 +85,3 @@ class ComponentRecipe(JsonRecipe):
             least_counts=data["least_counts"],
             revision=int(data["revision"]),
         )
-
-
-def _require(fits: object, message: str) -> None:
-    if not fits:
-        raise SelectionError(message)

@@ -1,0 +1,97 @@
+"""``stix-jobs electron-maps``: maps of the electron flux at some electron energies."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from archive.calibration import calibration_catalog
+from archive.chianti import thermal_table
+from jobs.cli.commands import DONE, now
+from jobs.cli.measurement_options import add_files_and_times, require_folder
+from jobs.cli.visibility_options import add_image_options, image_lines, image_request_of
+from jobs.electrons.products import describe_electron_maps, save_electron_maps
+from jobs.imaging.task import Locator
+from jobs.shared.logs import say
+from stixcore.imaging_spectroscopy.electron_maps import electron_maps, prepare_electron_recipe
+from stixcore.imaging_spectroscopy.electron_recipe import ELECTRON_ENERGIES, LEAST_COUNTS, PHOTON_ENERGY
+from stixcore.measure_spectrum import SpectrumRequest
+from stixcore.spectra.fit.recipe import AUTO
+from stixcore.spectrum_recipe import NO_MODEL
+
+
+def add_options(parser: argparse.ArgumentParser, time: Callable[[str], np.datetime64]) -> None:
+    """Add the arguments of the command; ``time`` reads a time."""
+    add_files_and_times(parser, time, "L1 pixel data")
+    text = "photon energies whose channels are used, keV"
+    parser.add_argument("--energy", type=float, nargs=2, default=PHOTON_ENERGY, metavar=("LO", "HI"), help=text)
+    parser.add_argument(
+        "--electrons",
+        type=float,
+        nargs="+",
+        default=ELECTRON_ENERGIES,
+        metavar="KEV",
+        help=f"energies of the electrons, keV (default {' '.join(f'{energy:g}' for energy in ELECTRON_ENERGIES)})",
+    )
+    parser.add_argument(
+        "--fit",
+        default=AUTO,
+        metavar="MODEL",
+        help=f"{AUTO}, {NO_MODEL}, or vth, thick2, thin2 joined by +: says which energies are thermal, and changes no "
+        "map (default %(default)s)",
+    )
+    add_image_options(parser, LEAST_COUNTS)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for FITS and PNG files")
+    parser.add_argument("--json", action="store_true", help="print everything about the maps as one JSON object")
+
+
+def run_electron_maps(arguments: argparse.Namespace) -> int:
+    """Map the electron flux of one time range."""
+    require_folder(arguments.out)
+    root = arguments.archive.expanduser().resolve()  # shipped tables if there is no archive
+    catalog, table = calibration_catalog(root), thermal_table(root)
+    image_request, times = image_request_of(arguments)
+    recipe = prepare_electron_recipe(
+        image_request,
+        SpectrumRequest(**times, model=arguments.fit),
+        arguments.science,
+        arguments.background,
+        arguments.aux,
+        catalog=catalog,
+        table=table,
+        energies=arguments.electrons,
+        least_counts=arguments.least_counts,
+    )
+    locate = Locator.of(arguments.science, arguments.background, *arguments.aux)
+    made = electron_maps(recipe, locate, catalog=catalog, table=table)
+    described = describe_electron_maps(made, save_electron_maps(made, arguments.out, now()))
+    for line in [json.dumps(described, allow_nan=False)] if arguments.json else _lines(described):
+        say(line)
+    return DONE
+
+
+def _lines(described: dict[str, Any]) -> list[str]:
+    """The result as text."""
+    start, end = described["time_range"]
+    low, high = described["photon_range_kev"]
+    used = sum(channel["used"] for channel in described["channels"])
+    quality = (
+        f"inversion {described['verdict']}: {described['independent_energies']:.1f} independent energies, "
+        f"χ² {described['chi2_per_dof']:.2f} per degree of freedom"
+    )
+    lines = [f"{start[:19]} to {end[11:19]} UTC, photons of {low:g}-{high:g} keV, {used} channels", quality]
+    lines += [f"  {found['severity']}: {found['text']}" for found in described["findings"]]
+    for one in described["maps"]:
+        first, _, last = one["resolution_kev"]
+        lines.append(
+            f"{one['energy_kev']:g} keV: {one['total']:.3g} ± {one['total_sigma']:.2g} · 10⁵⁰ s⁻¹ cm⁻² keV⁻¹, "
+            f"from electrons of {first:.0f}-{last:.0f} keV"
+        )
+        lines += [f"  doubt: {found['text']}" for found in one["findings"] if found["code"].startswith("electron_")]
+        lines += image_lines(one)
+    return [*lines, *(f"  {path}" for path in described["files"].values())]

@@ -1,0 +1,1 @@
+"""Electron maps: their files, pictures and description."""

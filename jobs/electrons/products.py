@@ -1,0 +1,179 @@
+"""Files of electron maps, and their description as JSON values."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as Picture
+
+from archive.atomic import atomic_path, make_folder, write_bytes
+from archive.layout import stamp
+from jobs.imaging.figures import png
+from jobs.imaging.products import UNITS as IMAGE_UNITS
+from jobs.imaging.products import findings_as_json, finite
+from jobs.imaging.visibility_images import describe_image, draw_image, side_by_side
+from stixcore.image_files.electrons import write_electron_map
+from stixcore.imaging.reconstruction import Method, method_name
+from stixcore.imaging_spectroscopy.electron_maps import FLUX_UNIT, UNIT, ElectronMap, ElectronMaps
+from stixcore.times import format_time
+
+_FLUX = "ct / (s cm2 keV)"
+_IMAGES: dict[str, Any] = dict(IMAGE_UNITS["images"])  # type: ignore[call-overload]
+#: Units, in FITS notation, of numbers of `describe_electron_maps` whose key does not name one.
+UNITS: dict[str, Any] = {
+    "channels": {"counts": "ct", "background": "ct", "flux": _FLUX},
+    "maps": {
+        "total": FLUX_UNIT,
+        "total_sigma": FLUX_UNIT,
+        "images": {**_IMAGES, "total_flux": FLUX_UNIT, "max": UNIT},
+    },
+}
+
+
+def save_electron_maps(made: ElectronMaps, folder: Path, created: np.datetime64) -> dict[str, Path]:
+    """Write the files of electron maps, each atomically, and the description last.
+
+    Parameters
+    ----------
+    made : ElectronMaps
+    folder : Path
+        Created if needed.
+    created : datetime64
+        Creation time in the headers.
+
+    Returns
+    -------
+    dict of str to Path
+        ``<energy>keV <method>`` of each map, ``picture <method>`` of each method, and ``record``.
+    """
+    make_folder(folder)
+    stem, files = _stem(made), {}
+    for one in made.maps:
+        for method in one.images.images:
+            path = folder / f"{stem}_{_label(one)}_{method}.fits"
+            with atomic_path(path) as temporary:
+                write_electron_map(temporary, made, one, method, created)
+            files[f"{_label(one)} {method}"] = path
+    for method in dict.fromkeys(method for one in made.maps for method in one.images.images):
+        path = files[f"picture {method}"] = folder / f"{stem}_{method}.png"
+        write_bytes(path, png(draw_electron_maps(made, method)))
+    record = files["record"] = folder / f"{stem}.json"
+    described = describe_electron_maps(made, {key: Path(path.name) for key, path in files.items()})
+    write_bytes(record, (json.dumps(described, allow_nan=False, ensure_ascii=False, indent=1) + "\n").encode())
+    return files
+
+
+def _label(one: ElectronMap) -> str:
+    return f"{one.energy:.10g}keV"
+
+
+def _stem(made: ElectronMaps) -> str:
+    """Names of the files begin like those of other images, with the id of the recipe."""
+    pixels, (low, high) = made.maps[0].images.pixels, made.energy
+    times = f"{stamp(pixels.t_start)}-{stamp(pixels.t_end)}"
+    uid = made.recipe.images.science.uid
+    return f"stix_L3_{times}_{low:.10g}-{high:.10g}keV_{uid}_{made.recipe.electron_id}_electrons"
+
+
+def draw_electron_maps(made: ElectronMaps, method: Method) -> Picture.Image:
+    """Draw the maps of one method side by side; energies for which it failed have no panel."""
+    shown = [one for one in made.maps if method in one.images.images]
+    panels = []
+    for one in shown:
+        low, _, high = one.resolution
+        title = f"electrons of {one.energy:g} keV (68 %: {low:.0f}-{high:.0f} keV)"
+        panels.append(draw_image(one.images, method, title))
+    return side_by_side(panels, _title(made, method), _quality(made), doubtful=made.verdict == "doubtful")
+
+
+def _title(made: ElectronMaps, method: Method) -> str:
+    pixels, (low, high) = made.maps[0].images.pixels, made.energy
+    simulated = "SIMULATED   " if made.simulated else ""
+    times = f"{format_time(pixels.t_start)[:19]} to {format_time(pixels.t_end)[11:19]} UTC at Solar Orbiter"
+    uid = made.recipe.images.science.uid
+    return f"{simulated}{method_name(method)}   {times}   photons {low:g}-{high:g} keV   uid {uid}"
+
+
+def _quality(made: ElectronMaps) -> str:
+    electrons = made.electrons
+    return (
+        f"inversion {made.verdict}: {electrons.n_channels} channels, {electrons.dof:.1f} independent energies, "
+        f"chi2 {electrons.reduced_chi2:.2f} per degree of freedom"
+    )
+
+
+def describe_electron_maps(made: ElectronMaps, files: dict[str, Path]) -> dict[str, Any]:
+    """Describe electron maps with JSON values, as printed by ``stix-jobs electron-maps --json``.
+
+    Parameters
+    ----------
+    made : ElectronMaps
+    files : dict of str to Path
+        By kind, as `save_electron_maps` returns them.
+    """
+    spectrum, electrons, recipe = made.spectrum.spectrum, made.electrons, made.recipe
+    return {
+        "electron_id": recipe.electron_id,
+        "recipe": recipe.to_dict(),
+        "simulated": made.simulated,
+        "time_range": [format_time(spectrum.t_start), format_time(spectrum.t_end)],
+        "requested": {"start": recipe.images.time_range[0], "end": recipe.images.time_range[1]},
+        "photon_range_kev": list(made.energy),
+        "location": {"hpc_x": recipe.images.location.x, "hpc_y": recipe.images.location.y},
+        "verdict": made.verdict,
+        "findings": findings_as_json(made.findings),
+        "independent_energies": electrons.dof,
+        "strength": electrons.strength,
+        "chi2_per_dof": electrons.reduced_chi2,
+        "misfit": made.misfit,
+        "albedo_angle_deg": made.albedo_angle,
+        "subcollimators": [
+            {"label": label, "chi2": float(chi2), "ndof": electrons.ndof_of_label}
+            for label, chi2 in zip(made.labels, electrons.chi2_of_labels, strict=True)
+        ],
+        "channels": _channels(made),
+        "electron_bins": {
+            "energy_kev": electrons.centres.tolist(),
+            "reference": electrons.reference.tolist(),
+        },
+        "maps": [_map(made, number, files) for number in range(len(made.maps))],
+        "files": {key: str(path) for key, path in files.items()},
+        "units": UNITS,
+        "elapsed_s": made.elapsed,
+    }
+
+
+def _channels(made: ElectronMaps) -> list[dict[str, Any]]:
+    """Every channel of the spectrum; flux of those that are used."""
+    channels = made.channels
+    place = np.cumsum(channels.used) - 1
+    return [
+        {
+            "energy_kev": [float(made.e_low[i]), finite(made.e_high[i])],
+            "used": bool(used),
+            "reason": channels.reasons[i] or None,
+            "counts": finite(channels.counts[i]),
+            "background": finite(channels.background[i]),
+            "flux": float(channels.flux[place[i]]) if used else None,
+        }
+        for i, used in enumerate(channels.used)
+    ]
+
+
+def _map(made: ElectronMaps, number: int, files: dict[str, Path]) -> dict[str, Any]:
+    one, images = made.maps[number], made.maps[number].images
+    return {
+        "energy_kev": one.energy,
+        "total": one.total,
+        "total_sigma": one.total_sigma,
+        "resolution_kev": list(one.resolution),
+        "slope": one.slope,
+        "thermal_share": one.thermal_share,
+        "weights": made.electrons.kernel[number].tolist(),
+        "images": [describe_image(images, method, files.get(f"{_label(one)} {method}")) for method in images.images],
+        "failures": {str(method): reason for method, reason in images.failures.items()},
+        "findings": findings_as_json(images.findings),
+    }
