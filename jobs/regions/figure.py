@@ -68,7 +68,7 @@ def _outline(draw: ImageDraw.ImageDraw, frame: Frame, region: Region, color: tup
 
 
 def outline(region: Region) -> tuple[Floats, Floats]:
-    """Corners of a region, closed, helioprojective, arcsec; of a contour its point, if it has one."""
+    """Corners x (n,) and y (n,) of a region, arcsec, closed; for a contour its point, if it has one."""
     turn = np.linspace(0.0, 2.0 * np.pi, 73)
     match region:
         case Circle():

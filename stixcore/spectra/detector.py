@@ -48,7 +48,7 @@ def fwhm(energy: Floats) -> Floats:
 
 
 def attenuation(energy: Floats, table_energy: Floats, cross_section: Floats) -> Floats:
-    """Attenuation of cadmium telluride, µm⁻¹, with a table of cross-sections in cm² g⁻¹; energies in keV."""
+    """Attenuation of cadmium telluride, µm⁻¹, at energies (n,), keV, from a table of cross-sections, cm² g⁻¹."""
     logs = np.interp(np.log(energy), np.log(table_energy), np.log(cross_section))
     return np.asarray(np.exp(logs) * DENSITY / MICROMETRES_PER_CM)
 

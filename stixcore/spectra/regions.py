@@ -51,7 +51,7 @@ class Circle:
         return self.x - self.radius, self.x + self.radius, self.y - self.radius, self.y + self.radius
 
     def contains(self, x: Floats, y: Floats) -> Masks:
-        """Whether points are inside, edge included."""
+        """Whether points (x, y), arcsec, are inside, edge included; x and y broadcast."""
         return np.asarray((x - self.x) ** 2 + (y - self.y) ** 2 <= self.radius**2)
 
 
@@ -79,7 +79,7 @@ class Ellipse:
         return self.x - wide, self.x + wide, self.y - high, self.y + high
 
     def contains(self, x: Floats, y: Floats) -> Masks:
-        """Whether points are inside, edge included."""
+        """Whether points (x, y), arcsec, are inside, edge included; x and y broadcast."""
         cos, sin = self._direction
         along, across = (x - self.x) * cos + (y - self.y) * sin, (y - self.y) * cos - (x - self.x) * sin
         return np.asarray((along / self.major) ** 2 + (across / self.minor) ** 2 <= 1.0)

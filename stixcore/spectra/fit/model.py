@@ -121,7 +121,7 @@ class SpectralModel:
     def starts(
         self, counts: Floats, sigma: Floats, used: NDArray[np.bool_], given: Mapping[str, float], keep: int = 2
     ) -> list[Floats]:
-        """Starting points, the best first, on the scale of the fit.
+        """Starting points, (p,) float each, the best first, on the scale of the fit.
 
         Every combination of a few temperatures, indices and cutoffs is tried; the norms, in which the counts are
         linear, come from non-negative least squares. ``given`` values are taken as they are.

@@ -102,7 +102,7 @@ class ThermalTable:
         return np.asarray(np.exp(found - energy / (KEV_PER_MK * temperature)))
 
     def line_emissivity(self, temperature: float, abundance: float = 1.0) -> Floats:
-        """Emissivity of each line, photons cm³ s⁻¹."""
+        """Emissivity of each line, (n_line,) float, photons cm³ s⁻¹."""
         at, weights = self._around(temperature)
         slow = np.einsum("t,tl->l", weights, self.lines[at])
         factor = np.array(abundance_factors(abundance))[self.line_group]
