@@ -108,7 +108,7 @@ class Request:
         Increases in the order of submission.
     user : str
     body : str
-        The request itself, canonical JSON (`jobs.queue.requests`, `jobs.queue.spectrum_requests`).
+        The request itself, canonical JSON; `jobs.queue.measurement_requests` reads it.
     uid : str
         Science file.
     task_count : int

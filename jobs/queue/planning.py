@@ -11,8 +11,10 @@ from archive import Archive, NotInArchive
 from archive.index.schema import RunKind, ScienceFile
 from jobs.imaging.task import ImagingTask, RunContext, band_label
 from jobs.inputs import BackgroundChoice, InputCatalog, classes_of, flare_named_in
+from jobs.queue.measurement_requests import MeasurementRequest, QueuedRequest
+from jobs.queue.region_requests import RegionsRequest
 from jobs.queue.requests import AUTO, NONE, ImagingRequest
-from jobs.queue.spectrum_requests import MeasurementRequest, QueuedRequest, RegionsRequest, SpectrumTaskRequest
+from jobs.queue.spectrum_requests import SpectrumTaskRequest
 from jobs.queue.submit import background_file_of, science_file_of
 from jobs.regions.task import RegionChoice, RegionTask
 from jobs.spectra.task import SpectrumContext, SpectrumTask

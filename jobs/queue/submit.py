@@ -20,7 +20,7 @@ from stixcore.fits.windows import AskedWindow
 from stixcore.options import ShiftBins
 
 if TYPE_CHECKING:
-    from jobs.queue.spectrum_requests import QueuedRequest
+    from jobs.queue.measurement_requests import QueuedRequest
 
 
 def submit(

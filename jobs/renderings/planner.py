@@ -12,8 +12,9 @@ from jobs.queue.journal import Request
 from jobs.queue.make_once import make_once
 from jobs.queue.measure_once import MeasurementResult, regions_once, spectrum_once
 from jobs.queue.planning import plan_regions, plan_request, plan_spectrum
+from jobs.queue.region_requests import RegionsRequest
 from jobs.queue.requests import ImagingRequest
-from jobs.queue.spectrum_requests import RegionsRequest, SpectrumTaskRequest
+from jobs.queue.spectrum_requests import SpectrumTaskRequest
 from jobs.regions.task import RegionTask
 from jobs.renderings.requests import CubeRequest, parse_any
 from jobs.renderings.run import RenderResult, RenderTask, purge_renderings, run_rendering

@@ -17,8 +17,9 @@ from pydantic import Strict, TypeAdapter, ValidationError
 
 from archive.scripts.parts import ASSUMPTIONS
 from archive.scripts.selections import LINEAR, LOG, AnimationLooks, OverlayLooks
+from jobs.queue.measurement_requests import QueuedRequest, parse_queued
 from jobs.queue.requests import ImagingRequest, load_request, parse_request
-from jobs.queue.spectrum_requests import MeasurementKind, QueuedRequest, parse_queued
+from jobs.queue.spectrum_requests import MeasurementKind
 from jobs.renderings.overlay_maps import MAP_NAME
 from jobs.shared.errors import BadRequest, LimitReached
 from jobs.shared.limits import Limits

@@ -49,7 +49,7 @@ from dashboards.shared.links import Links, NoLinks
 from dashboards.shared.notices import Notice, Notices
 from dashboards.shared.style import style
 from dashboards.shared.visitors import session_visitor
-from jobs.queue.spectrum_requests import QueuedRequest
+from jobs.queue.measurement_requests import QueuedRequest
 from jobs.shared.errors import BadRequest
 from stixcore.errors import StixError, public_sentence
 from stixcore.imaging_spectroscopy.recipe_pair import ENERGY

@@ -19,7 +19,7 @@ from dashboards.shared.access import Visitor
 from dashboards.shared.notices import Notice, Notices
 from jobs.queue.journal import RequestState
 from jobs.queue.journal_file import REGIONS, SPECTRUM
-from jobs.queue.spectrum_requests import QueuedRequest
+from jobs.queue.measurement_requests import QueuedRequest
 
 #: Interval for checking the journal while a request is open, ms.
 LOOK_MS = 1000

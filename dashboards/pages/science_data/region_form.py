@@ -16,8 +16,9 @@ from dashboards.pages.science_data.spectrum_form import MODELS
 from dashboards.shared.region_entries import RegionEntry
 from dashboards.shared.source import ArchiveSource
 from dashboards.shared.typed_numbers import TypedInteger, TypedNumber
+from jobs.queue.region_requests import RegionsRequest
 from jobs.queue.requests import AUTO
-from jobs.queue.spectrum_requests import RegionsRequest, SpectrumOptions
+from jobs.queue.spectrum_requests import SpectrumOptions
 from jobs.regions.task import RegionChoice
 from stixcore.errors import SelectionError
 from stixcore.imaging.ensemble import MAX_MEMBERS

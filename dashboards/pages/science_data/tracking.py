@@ -12,7 +12,7 @@ from archive import Archive
 from dashboards.shared.access import Visitor
 from dashboards.shared.source import ArchiveSource, Unavailable, in_plain_words, journal_of
 from jobs.queue.journal import Journal, Request, TaskResult
-from jobs.queue.spectrum_requests import QueuedRequest
+from jobs.queue.measurement_requests import QueuedRequest
 from jobs.queue.submit import submit
 from jobs.shared.errors import NoSuchRequest, NotAllowed
 from stixcore.errors import StixError

@@ -13,8 +13,9 @@ from dashboards.server.api.errors import Refused
 from dashboards.server.api.rows import iso
 from dashboards.shared.source import journal_of
 from jobs.queue.journal import Journal, Request, RequestState
+from jobs.queue.measurement_requests import QueuedRequest, measurement_schema, parse_queued
 from jobs.queue.requests import ImagingRequest, request_schema
-from jobs.queue.spectrum_requests import MeasurementKind, QueuedRequest, measurement_schema, parse_queued
+from jobs.queue.spectrum_requests import MeasurementKind
 from jobs.queue.submit import science_file_of, submit, whole_bins
 from jobs.shared.errors import BadRequest, LimitReached, NoSuchRequest, NotAllowed
 from stixcore.times import format_time

@@ -20,7 +20,9 @@ import pytest
 from archive import Archive, ScienceFilter
 from archive.accounts import Accounts
 from archive.client import TOKEN_VARIABLE, ApiError, ArchiveClient, RequestFailed
-from jobs.queue.spectrum_requests import RegionsRequest, SpectrumTaskRequest, parse_queued
+from jobs.queue.measurement_requests import parse_queued
+from jobs.queue.region_requests import RegionsRequest
+from jobs.queue.spectrum_requests import SpectrumTaskRequest
 
 ROOT = Path(__file__).resolve().parents[3]
 NOW = np.datetime64("2026-11-25T12:00:00", "us")

@@ -17,15 +17,11 @@ from jobs.executors.serial import SerialExecutor
 from jobs.queue import kept
 from jobs.queue.journal import Journal
 from jobs.queue.measure_once import index_measurements, spectrum_once
+from jobs.queue.measurement_requests import measurement_schema, parse_queued
 from jobs.queue.planning import plan_regions, plan_spectrum
+from jobs.queue.region_requests import RegionsRequest
 from jobs.queue.requests import ImagingRequest
-from jobs.queue.spectrum_requests import (
-    RegionsRequest,
-    SpectrumOptions,
-    SpectrumTaskRequest,
-    measurement_schema,
-    parse_queued,
-)
+from jobs.queue.spectrum_requests import SpectrumOptions, SpectrumTaskRequest
 from jobs.queue.submit import submit
 from jobs.queue.worker import Worker, WorkerSettings
 from jobs.renderings.planner import RequestPlanner

@@ -30,8 +30,8 @@ from jobs.queue.claimed import sentence_of
 from jobs.queue.journal import Journal
 from jobs.queue.make_once import index_results, is_finished
 from jobs.queue.planning import plan_request
+from jobs.queue.region_requests import RegionsRequest
 from jobs.queue.requests import ImagingRequest
-from jobs.queue.spectrum_requests import RegionsRequest
 from jobs.queue.submit import submit
 from jobs.queue.worker import Worker, WorkerSettings
 from jobs.renderings.planner import RequestPlanner
