@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from time import perf_counter
 
 import numpy as np
@@ -218,10 +219,13 @@ def take_component(residual: Floats, spread: Floats, row: int, column: int, flux
     residual -= scaled
 
 
+@lru_cache(maxsize=4)
 def beam_matrix(n: int, pixel: float, fwhm: float) -> Floats:
-    """exp(-(Δx)²/2σ²) between all pairs of pixels of one axis, (n, n)."""
+    """exp(-(Δx)²/2σ²) between all pairs of pixels of one axis, (n, n); read only."""
     distance = np.subtract.outer(np.arange(n), np.arange(n)) * pixel
-    return np.asarray(np.exp(-0.5 * (distance * FWHM_PER_SIGMA / fwhm) ** 2))
+    matrix = np.exp(-0.5 * (distance * FWHM_PER_SIGMA / fwhm) ** 2)
+    matrix.flags.writeable = False
+    return matrix
 
 
 def beam_sum(grid: ImageGrid, fwhm: float) -> float:

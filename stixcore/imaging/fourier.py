@@ -47,6 +47,7 @@ class FourierOperator:
         self._x_columns: Complex = np.ascontiguousarray(self.kernel_x.T)  # (nx, n_vis)
         self._y_columns: Complex = np.ascontiguousarray(self.kernel_y.T)  # (ny, n_vis)
         self._x_rows: Floats = np.ascontiguousarray(self._x_columns.view(float).T)  # (2 n_vis, nx)
+        self._spread: tuple[bytes, Floats] | None = None  # weights and their point-spread function
 
     @property
     def n_vis(self) -> int:
@@ -103,7 +104,16 @@ class FourierOperator:
         return pairs(self._x_columns), pairs(self._y_columns)
 
     def point_spread(self, weights: Floats) -> Floats:
-        """Point-spread function Σ w cos(2π(ux+vy)) / Σ w on (2ny-1) × (2nx-1) pixels, 1 in the centre."""
-        ny, nx = self.grid.shape
-        wide = FourierOperator(self.u, self.v, ImageGrid((2 * ny - 1, 2 * nx - 1), self.grid.pixel))
-        return wide.adjoint(weights.astype(complex)) / weights.sum()
+        """Point-spread function Σ w cos(2π(ux+vy)) / Σ w on (2ny-1) × (2nx-1) pixels, 1 in the centre; read only.
+
+        The latest one is kept: images of simulated copies and of channels have the same.
+        """
+        key = weights.tobytes()
+        if self._spread is None or self._spread[0] != key:
+            ny, nx = self.grid.shape
+            wide = FourierOperator(self.u, self.v, ImageGrid((2 * ny - 1, 2 * nx - 1), self.grid.pixel))
+            spread = wide.adjoint(weights.astype(complex)) / weights.sum()
+            spread.flags.writeable = False
+            self._spread = key, spread
+            return spread
+        return self._spread[1]

@@ -126,6 +126,20 @@ def test_point_spread(seed, shape):
     assert psf[row, column] == pytest.approx(expected)
 
 
+def test_a_point_spread_function_is_kept_until_the_weights_change():
+    operator, _, _ = case(0, (9, 7))
+    fresh, _, _ = case(0, (9, 7))
+    even, uneven = np.ones(operator.n_vis), np.arange(1.0, operator.n_vis + 1.0)
+    kept = operator.point_spread(even)
+    assert operator.point_spread(even.copy()) is kept
+    with pytest.raises(ValueError, match="read-only"):
+        kept[0, 0] = 0.0
+    np.testing.assert_array_equal(operator.point_spread(uneven), fresh.point_spread(uneven))
+    uneven *= np.linspace(1.0, 2.0, operator.n_vis)  # the same array with other values
+    assert not np.array_equal(operator.point_spread(uneven), kept)
+    np.testing.assert_array_equal(operator.point_spread(even), kept)
+
+
 @given(SEEDS, SHAPES)
 def test_point_spread_is_the_dirty_map_of_a_point(seed, shape):
     operator, _, _ = case(seed, shape)
