@@ -112,7 +112,7 @@ def _item(one: FiledRegions, *, opened: bool) -> str:
     if routes_are_served():
         body += _picture(one) + _downloads(one)
     if one.form:
-        body += f'<p><a href="{escape(one.form)}">The form filled in as for these spectra</a></p>'
+        body += f'<p class="screen"><a href="{escape(one.form)}">The form filled in as for these spectra</a></p>'
     names = ", ".join(names_of(row))
     kind = "good" if row.verdict == "trusted" else "doubt"
     verdict = f' <span class="mark {kind}">{escape(row.verdict)}</span>' if row.verdict else " <i>no fit</i>"
