@@ -52,7 +52,7 @@ from archive.lightcurves.read import LightCurveView
 from archive.lightcurves.write import LightCurveUpdate, rebuild_light_curves, stale_days
 from archive.store import Archive
 
-read_region_record = REGION_RECORDS.read
+read_region_record = REGION_RECORDS.read_own
 
 __all__ = [
     "TABLES",

@@ -23,6 +23,8 @@ from archive.regular_files import open_regular
 from stixcore.references import sha256_of
 
 _FORMAT = 1
+#: Largest record that is read, byte. Those of twelve regions have less than a tenth of it.
+LARGEST_RECORD = 16 << 20
 
 type RecordedRow = Spectrum | RegionSpectra
 
@@ -98,10 +100,13 @@ class Recorded[Row: RecordedRow]:
         self._write(folder, ResultRecord(row, document, sums))
 
     def read(self, folder: Path) -> ResultRecord[Row] | None:
-        """Record in the folder of a result; None if it is missing or not valid."""
+        """Record in a folder; None if it is missing or not valid."""
         try:
             with open_regular(folder / self.record) as stream:
-                content = json.loads(stream.read().decode(), parse_constant=_refuse)
+                text = stream.read(LARGEST_RECORD + 1)
+            if len(text) > LARGEST_RECORD:
+                return None
+            content = json.loads(text.decode(), parse_constant=_refuse)
             json.dumps(content, ensure_ascii=False, allow_nan=False).encode()  # "1e999" and half a character: refused
             document, sha256 = content[self.content], content["sha256"]
             if content["format"] != _FORMAT or not isinstance(document, dict) or not isinstance(sha256, dict):
@@ -109,6 +114,11 @@ class Recorded[Row: RecordedRow]:
             return ResultRecord(row_from_json(self.table, content["row"]), document, sha256)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, BadRow):
             return None
+
+    def read_own(self, folder: Path) -> ResultRecord[Row] | None:
+        """Record of the result that a folder is named after; None if it is missing, not valid, or that of another."""
+        record = self.read(folder)
+        return None if record is None or self.key(record.row) != folder.name else record
 
     def replace_row(self, folder: Path, row: Row) -> bool:
         """Replace the row in the record of a folder; returns whether there is a valid record of this result."""

@@ -9,5 +9,5 @@ __all__ = ["SpectrumRecord", "read_spectrum_record", "write_spectrum_record"]
 
 SpectrumRecord = ResultRecord[Spectrum]
 
-read_spectrum_record = SPECTRUM_RECORDS.read
+read_spectrum_record = SPECTRUM_RECORDS.read_own
 write_spectrum_record = SPECTRUM_RECORDS.write

@@ -57,7 +57,7 @@ def _summary(document: Document) -> str:
     return (
         f"<p class='box'><b>{formatting.plural(len(used), 'channel')} imaged</b>, "
         f"{formatting.energies(used[0][0], used[-1][1])}, {escape(formatting.method_name(document['method']))}, "
-        f"errors from {document['copies']} copies of the data.</p>"
+        f"errors from {int(document['copies'])} copies of the data.</p>"
     )
 
 

@@ -68,7 +68,7 @@ class SpectrumCurves:
         """
         try:
             return _curves(document)
-        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise InvalidProduct(SPECTRUM_RECORD, "the description of a spectrum", repr(error)) from error
 
     @property

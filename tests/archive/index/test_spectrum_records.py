@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from archive import Archive, read_spectrum_record, write_spectrum_record
+from archive.index.recorded import LARGEST_RECORD
 from archive.layout import RESPONSE_FILE, SPECTRUM_FILE, SPECTRUM_RECORD
 
 
@@ -83,3 +84,21 @@ def test_the_record_of_another_spectrum_is_left_alone(archive: Archive, make) ->
     folder = make.spectrum_files(archive.root, make.spectrum(1))
     archive.write_spectra([make.spectrum(2, folder=make.spectrum(1).folder)])
     assert read_spectrum_record(folder).row == make.spectrum(1)
+
+
+def test_the_record_of_another_spectrum_is_none(tmp_path: Path, make) -> None:
+    """A folder that was copied would show what belongs to another one, which may be hidden."""
+    folders = [make.spectrum_files(tmp_path, make.spectrum(number)) for number in (1, 2)]
+    (folders[0] / SPECTRUM_RECORD).write_bytes((folders[1] / SPECTRUM_RECORD).read_bytes())
+    assert read_spectrum_record(folders[0]) is None
+    assert read_spectrum_record(folders[1]) is not None
+
+
+def test_a_record_that_is_too_large_is_none(tmp_path: Path, make) -> None:
+    """It would need many times its size in memory."""
+    folder = make.spectrum_files(tmp_path, make.spectrum(1))
+    text = (folder / SPECTRUM_RECORD).read_text()
+    (folder / SPECTRUM_RECORD).write_text(text + " " * (LARGEST_RECORD - len(text)))
+    assert read_spectrum_record(folder) is not None
+    (folder / SPECTRUM_RECORD).write_text(text + " " * (LARGEST_RECORD + 1 - len(text)))
+    assert read_spectrum_record(folder) is None
