@@ -157,7 +157,7 @@ class Request:
     def kind(self) -> str:
         """Kind of a request for a rendering or for spectra, such as "cube"; empty for images."""
         try:
-            return str(json.loads(self.body).get("kind", ""))
+            return str(json.loads(self.body).get("kind", ""))[:LONGEST_KIND]
         except (ValueError, AttributeError):
             return ""
 
@@ -180,6 +180,8 @@ class Request:
         return "an image set" if self.set_count else _NAMES.get(self.kind, self.kind)
 
 
+#: Most characters of a kind; newer software may have kinds that this one does not know.
+LONGEST_KIND = 60
 _NAMES = {SPECTRUM: "a spectrum", REGIONS: "spectra of regions"}
 
 

@@ -143,6 +143,13 @@ def parse_any(text: str | bytes, limits: Limits | None = None) -> AnyRequest:
     limits = limits or Limits()
     document = load_request(text, limits)
     if "kind" in document and document["kind"] not in tuple(MeasurementKind):
+        if document["kind"] not in tuple(RenderingKind):
+            known = ", ".join((*MeasurementKind, *RenderingKind))
+            message = (
+                f"kind: this version of the software knows {known}, and no kind for images, {found(document['kind'])}; "
+                "retry the request with a newer version"
+            )
+            raise BadRequest(message)
         return _rendering(document, limits)
     return parse_queued(text, limits)
 

@@ -1,6 +1,7 @@
 """The worker: what it was asked is done once, whoever is killed, cancelled, late or out of memory."""
 
 import hashlib
+import json
 import os
 import random
 import re
@@ -465,6 +466,27 @@ def test_spectra_of_regions_may_take_as_long_as_many_image_sets(archive, journal
     slow.run(until_idle=True)
     reason = "stopped after 4000 s, the most spectra of regions may take"  # not 15 times 300 s
     assert journal.get(request.request_id).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (
+            {"kind": "polarisation"},
+            "kind: this version of the software knows spectrum, regions, animation, .*, found 'pol",
+        ),
+        ({"kind": ["spectrum"]}, "kind: this version of the software knows"),
+        ({"kind": "spectrum", "polarised": True}, "unknown key 'polarised'"),
+    ],
+)
+def test_a_request_of_newer_software_fails_with_a_sentence_and_can_be_retried(journal, worker, body, reason):
+    made, _ = journal.submit("anna", json.dumps(body), NOW, uid="1", task_count=1)
+    worker().run(until_idle=True)
+    ended = journal.get(made.request_id)
+    assert ended.state == "failed"
+    assert re.match(reason, ended.reason)
+    assert journal.retry(made.request_id, NOW, user="anna").state == "queued"
+    assert journal.get(made.request_id).body == json.dumps(body)
 
 
 def test_a_request_that_takes_too_long_is_ended(archive, journal, asked, worker):
