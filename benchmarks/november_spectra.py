@@ -110,6 +110,7 @@ REASONS = {
     "fit.at-bound": "a value at its bound",
     "fit.open": "δ open",
     "fit.steep": "δ above 9",
+    "fit.hot": "T above 50 MK",
     "fit.not-converged": "no convergence",
     "fit.no-freedom": "no degree of freedom",
     "fit.no-background": "no background",

@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stixcore.spectra.fit.parameters import Value
+from stixcore.spectra.models.thermal import KEV_PER_MK
 
 #: Worst acceptable χ² per degree of freedom; the data centre's limit (``stx_auto_fit_ssw``).
 WORST_CHI2 = 2.0
 #: An index above this is more likely a hot plasma; the data centre's limit.
 STEEPEST = 9.0
+#: Above this temperature electrons are more likely than a plasma, MK: the super-hot one of large flares has 30 to 50 MK
+#: (Caspi et al. 2014, ApJ 781, 43).
+HOTTEST = 50.0
 #: A cutoff whose lower bound is not excluded at 2 sigma (Δ statistic = 4) is an upper limit.
 LIMIT_RISE = 4.0
 #: An error larger than this fraction of the value makes the value a guess.
@@ -29,7 +33,7 @@ class Doubt:
 
 
 def judge_values(parameters: Mapping[str, Value]) -> list[Doubt]:
-    """Doubts about single parameters: at a bound, open, vague, or too steep."""
+    """Doubts about single parameters: at a bound, open, vague, too steep or too hot."""
     doubts = []
     for name, value in parameters.items():
         if value.fixed:
@@ -48,6 +52,9 @@ def judge_values(parameters: Mapping[str, Value]) -> list[Doubt]:
         if name.startswith("delta") and value.value > STEEPEST:
             text = f"A spectral index of {value.value:.1f} is steeper than those of electrons; it may be a hot plasma."
             doubts.append(Doubt("fit.steep", text))
+        if name.startswith("T_keV") and value.value / KEV_PER_MK > HOTTEST:
+            text = f"A temperature of {value.value / KEV_PER_MK:.0f} MK is above those of flares; it may be electrons."
+            doubts.append(Doubt("fit.hot", text))
     return doubts
 
 

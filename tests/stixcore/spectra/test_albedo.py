@@ -163,6 +163,10 @@ def test_ospex_matrices_give_the_numbers_of_idl(agrees, ospex, shared_data):
     direct = np.array(truth["spec_in"])
     got = direct + Albedo(edges, 45, table=table).reflected(direct)
     agrees("albedo with the matrices of OSPEX (five digits), 45°", got, truth["spec_out_IDL"], rtol=1e-5)
+    # at the centre of the disk the matrix of the largest cosine is used; element of 4-5 keV
+    first = truth["matrix_element_theta0_edges_4..600_step1"]["[0,0]"]
+    at = int(np.abs(ospex.nodes - 4.5).argmin())
+    agrees("its first element, 0°, 4-5 keV", ospex.green[-1, at, at], first, rtol=1e-5)
     proper = Albedo(edges, 45, table=ospex).reflected(direct)
     assert proper == pytest.approx(np.array(truth["spec_out_IDL"]) - direct, rel=0.02)
     assert not np.allclose(proper, np.array(truth["spec_out_IDL"]) - direct, rtol=1e-4)

@@ -60,7 +60,7 @@ def test_old_scheme_against_a_file_of_the_ground_software(agrees, spectroscopy, 
     filled = (energy > 5.5) & (expected.sum(axis=1) > 0)
     energy, got, expected = energy[filled], got[filled, 1:], expected[filled, 1:]
     ratio = got.sum(axis=1) / expected.sum(axis=1)
-    for low, high, tolerance in [(5.9, 6.1, 5e-3), (7.5, 10, 1e-3), (10, 20, 1e-3), (20, 26, 1e-3), (36, 149, 1.5e-3)]:
+    for low, high, tolerance in [(5.9, 6.1, 3e-3), (7.5, 10, 1e-3), (10, 20, 1e-3), (20, 26, 1e-3), (36, 149, 1.5e-3)]:
         inside = (energy > low) & (energy < high)
         # bins of 0.15 keV there: single rows scatter by the place of the peak in its bin
         agrees(
@@ -166,7 +166,7 @@ def test_background_monitor(native):
     np.testing.assert_allclose(monitor.matrix, expected * monitor_transmission(pixels), rtol=1e-12)
 
 
-def test_schemes_differ_as_documented(native):
+def test_schemes_differ_as_documented(agrees, native):
     choice = {"detectors": COARSE, "pixels": LARGE}
     new, old = make_response(native, **choice), make_response(native, **choice, scheme="gsw-2022")
     assert (new.scheme, new.tailing) == ("gsw-2026", True)
@@ -177,8 +177,9 @@ def test_schemes_differ_as_documented(native):
     plain = make_response(native, **choice, tailing=False)
     flux = (0.5 * (new.photon_edges[1:] + new.photon_edges[:-1])) ** -5.0
     ratio = new.fold(flux) / plain.fold(flux)
-    for channel, expected in {4: 1.46, 5: 1.04, 6: 0.894, 7: 0.874, 10: 0.912, 15: 0.961, 20: 0.985, 25: 0.925}.items():
-        assert ratio[list(native).index(channel)] == pytest.approx(expected, abs=0.006)
+    expected = {4: 1.46, 5: 1.04, 6: 0.894, 7: 0.874, 10: 0.912, 15: 0.961, 20: 0.985, 25: 0.925, 63: 0.921, 120: 0.906}
+    got = [ratio[list(native).index(channel)] for channel in expected]
+    agrees("counts of a power law with loss of charge ÷ without, 4-120 keV", got, list(expected.values()), atol=0.006)
 
 
 def test_folding(native):
