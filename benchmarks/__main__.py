@@ -12,7 +12,7 @@ LONG_TABLES = (
     "science", "fluxes", "coverage", "throughput", "journal", "take_home", "pages", "flares_page", "image_page",
     "reconstruction_page", "energy_edges", "error_bars", "flags", "locator", "flare_positions",
     "loss_of_charge", "counts_of_fits", "spectral_fits", "spectral_peers", "spectral_truth",
-    "november_spectra", "background_levels", "preview_spectra",
+    "november_spectra", "background_levels", "preview_spectra", "small_flares", "region_spectra",
 )  # fmt: skip
 
 

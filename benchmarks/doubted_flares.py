@@ -169,12 +169,12 @@ def on_the_disk(case: Case, rsun: float) -> Case:
     return replace(case, truth=None) if lies_off else case
 
 
-def simulated(seed: int, days: float = DAYS) -> Iterator[Case]:
-    """Flares of a campaign; its files exist until the generator is closed."""
+def simulated(seed: int, days: float = DAYS, rates: tuple[float, float] = RATES) -> Iterator[Case]:
+    """Flares of a campaign, with ``rates`` [ct s⁻¹] at the peak; its files exist until the generator is closed."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         start = np.datetime64("2026-03-14T00:00:00", "us")
-        records = simulate_campaign(folder, seed, start, days, PER_DAY, sizes=FlareSizes(RATES), min_separation=1500.0)
+        records = simulate_campaign(folder, seed, start, days, PER_DAY, sizes=FlareSizes(rates), min_separation=1500.0)
         for record in records:
             yield _simulated_case(folder, record)
 

@@ -71,9 +71,9 @@ def location_table(real: Sequence[Judged], made: Sequence[Judged]) -> Table:
     """How well the warning about a location finds locations that are wrong by more than 5″."""
     rows = [
         _flag_row("real, rows more than 10″ apart", real, lambda one: one.rows_apart / 2.0),
-        _flag_row("real, compared with IDL's circle", [one for one in real if one.case.truth], _off_truth),
+        _flag_row("real, compared with IDL's circle", [one for one in real if one.case.truth], off_truth),
         _flag_row("simulated, rows more than 10″ apart", made, lambda one: one.rows_apart / 2.0),
-        _flag_row("simulated, compared with the truth", made, _off_truth),
+        _flag_row("simulated, compared with the truth", made, off_truth),
     ]
     title = (
         f"Warnings about the location; wrong: by more than {OFF:g}″ (half the distance of the rows); target: recall "
@@ -82,7 +82,8 @@ def location_table(real: Sequence[Judged], made: Sequence[Judged]) -> Table:
     return title, ["flares", "n", "wrong", "flagged", "both", "recall", "precision"], [row for row in rows if row[1]]
 
 
-def _off_truth(one: Judged) -> float:
+def off_truth(one: Judged) -> float:
+    """Distance of the location from the truth, arcsec."""
     return from_truth(one, one.place)
 
 
@@ -93,10 +94,10 @@ def from_truth(one: Judged, place: NDArray[np.float64]) -> float:
 
 
 def _flag_row(name: str, flares: Sequence[Judged], off_by: Callable[[Judged], float]) -> list[object]:
-    return [name, *_counted([(off_by(one) > OFF, bool(one.location_doubts)) for one in flares])]
+    return [name, *counted([(off_by(one) > OFF, bool(one.location_doubts)) for one in flares])]
 
 
-def _counted(pairs: Sequence[tuple[bool, bool]]) -> list[object]:
+def counted(pairs: Sequence[tuple[bool, bool]]) -> list[object]:
     """Number, wrong, flagged, both, recall and precision of pairs (wrong, flagged)."""
     off, doubted = sum(pair[0] for pair in pairs), sum(pair[1] for pair in pairs)
     both = sum(pair == (True, True) for pair in pairs)
@@ -115,28 +116,34 @@ def image_table(name: str, flares: Sequence[Judged]) -> Table:
     """Warnings about position, flux and shape of each image, compared with the difference of its two pixel rows."""
     rows: list[list[object]] = []
     for method in METHODS:
-        measured = [(one, found) for one in flares if (found := one.measured(method)) is not None]
-        places = [
-            (np.hypot(top.x - bottom.x, top.y - bottom.y) / 2.0 > OFF, one.doubted(method, "position"))
-            for one, (_, top, bottom) in measured
-        ]
-        widths = [
-            (abs(top.fwhm - bottom.fwhm) / (top.fwhm + bottom.fwhm) > WIDTH_OFF, one.doubted(method, "shape"))
-            for one, (_, top, bottom) in measured
-        ]
-        fluxes = []
-        for one in flares:
-            if (images := one.of(method)) is not None:
-                _, top_image, bottom_image = images
-                a, b = top_image.total_flux, bottom_image.total_flux
-                fluxes.append((abs(a - b) / (a + b) > FLUX_OFF, one.doubted(method, "flux")))
-        for aspect, pairs in (("position", places), ("flux", fluxes), ("shape", widths)):
-            rows.append([METHOD_NAMES[method], aspect, *_counted([(bool(off), flag) for off, flag in pairs])])
+        for aspect, pairs in judgements(flares, method).items():
+            rows.append([METHOD_NAMES[method], aspect, *counted(pairs)])
     title = (
         f"Warnings about images, {name}; wrong: half the difference of the rows above {OFF:g}″, "
         f"{100 * FLUX_OFF:g} % of the flux, {100 * WIDTH_OFF:g} % of the width"
     )
     return title, ["method", "aspect", "n", "wrong", "flagged", "both", "recall", "precision"], rows
+
+
+def judgements(flares: Sequence[Judged], method: Method) -> dict[str, list[tuple[bool, bool]]]:
+    """Whether its rows say that a quantity is wrong, and whether it is doubted: flare by flare, by aspect."""
+    measured = [(one, found) for one in flares if (found := one.measured(method)) is not None]
+    places = [
+        (np.hypot(top.x - bottom.x, top.y - bottom.y) / 2.0 > OFF, one.doubted(method, "position"))
+        for one, (_, top, bottom) in measured
+    ]
+    widths = [
+        (abs(top.fwhm - bottom.fwhm) / (top.fwhm + bottom.fwhm) > WIDTH_OFF, one.doubted(method, "shape"))
+        for one, (_, top, bottom) in measured
+    ]
+    fluxes = []
+    for one in flares:
+        if (images := one.of(method)) is not None:
+            _, top_image, bottom_image = images
+            a, b = top_image.total_flux, bottom_image.total_flux
+            fluxes.append((abs(a - b) / (a + b) > FLUX_OFF, one.doubted(method, "flux")))
+    judged = {"position": places, "flux": fluxes, "shape": widths}
+    return {aspect: [(bool(off), flag) for off, flag in pairs] for aspect, pairs in judged.items()}
 
 
 def distance_table(real: Sequence[Judged]) -> Table:
@@ -156,7 +163,7 @@ def distance_table(real: Sequence[Judged]) -> Table:
             f"{np.percentile(trusted, 90):.2f}",
         ]
 
-    rows = [row("location (circle)", [(_off_truth(one), bool(one.location_doubts)) for one in known])]
+    rows = [row("location (circle)", [(off_truth(one), bool(one.location_doubts)) for one in known])]
     for method in (Method.BP, *METHODS):
         pairs = []
         for one in known:
@@ -179,10 +186,10 @@ def bright_table(real: Sequence[Judged]) -> Table:
     """Warnings about bright flares where IDL agrees."""
     rows: list[list[object]] = []
     for one in real:
-        if one.net_counts > BRIGHT and one.case.truth is not None and _off_truth(one) < CLOSE:
+        if one.net_counts > BRIGHT and one.case.truth is not None and off_truth(one) < CLOSE:
             doubts = [found for found in one.images.findings if found.severity == "doubt"]
             texts = [found.code + (f" ({found.method})" if found.method else "") for found in doubts]
-            rows.append([one.case.name, f"{one.net_counts:.0f}", f"{_off_truth(one):.2f}", ", ".join(texts) or "none"])
+            rows.append([one.case.name, f"{one.net_counts:.0f}", f"{off_truth(one):.2f}", ", ".join(texts) or "none"])
     title = f"Flares with more than 10⁵ net counts within {CLOSE:g}″ of IDL's circle, with all warnings"
     return title, ["uid", "net counts", "distance [″]", "warnings"], rows
 

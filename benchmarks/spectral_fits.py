@@ -150,10 +150,10 @@ def run() -> None:
 NUMBER = len(SHAPES) * len(LEVELS) * REPETITIONS
 INTRODUCTION = f"""{NUMBER} simulated spectra (three flares × four levels of net counts in 4-150 keV × {REPETITIONS}),
 fitted by the automatic recipe ([From counts to spectra](science/spectra.md)). Each cell has the median of value ÷
-truth, in brackets its 16th and 84th percentile, then how often the 1 σ interval holds the truth: 68 ± 11 % is expected
-of {REPETITIONS} fits, {{held:.0%}} is found in all fits with the right model. With 10³ counts electrons are not found;
-the intervals are then those of a model that is not the true one, and miss the truth more often. With 10⁴ counts steep
-electrons often have a fitted δ above 9 and cannot be told from a second temperature, which is then taken; the fit says
-so. Parameters of electrons are those of the fits that have them. `python -m benchmarks spectral_fits` writes this
-section.
+truth, in brackets its 16th and 84th percentile, and last the share of the 1 σ intervals that hold the truth. This share
+should be 68%; with {REPETITIONS} fits anything from 57% to 79% is chance. In all fits with the right model together it
+is {{held:.0%}}. With 10³ counts electrons are not found; the intervals are then those of another model, and miss the
+truth more often. With 10⁴ counts steep electrons often come out steeper than δ = 9, where they cannot be told from a
+second temperature; the fit then has that instead, and says so. Values of electrons are from the fits that have them.
+`python -m benchmarks spectral_fits` writes this section.
 """
