@@ -28,7 +28,7 @@ class LimitedThreads:
         self._turns = threading.BoundedSemaphore(running)
         self._places = threading.BoundedSemaphore(running + waiting)
 
-    def run(self, work: Callable[[], None]) -> None:
+    def run(self, work: Callable[[], object]) -> None:
         """Run ``work`` in a thread when it is its turn.
 
         Raises

@@ -18,6 +18,7 @@ import param
 from archive import ScienceFile
 from dashboards.pages.science_data.file_state import TimeEnergySelection
 from dashboards.pages.science_data.imaging_form import ImagingForm
+from dashboards.pages.science_data.limited_threads import LimitedThreads
 from dashboards.pages.science_data.opened_files import opened, spectra_of
 from dashboards.pages.science_data.state import ScienceDetail
 from dashboards.shared.limits import WebLimits
@@ -30,10 +31,13 @@ from stixcore.fits.products import PixelData
 
 log = logging.getLogger(__name__)
 
-#: Image sets of dropped files that are made at a time, over all sessions.
-_RUNNING = threading.BoundedSemaphore(WebLimits().own_files)
-#: Image sets that are made or waiting, each in a thread.
-_BEGUN = threading.BoundedSemaphore(WebLimits().own_files + WebLimits().own_waiting)
+#: Image sets of dropped files, of all sessions.
+THREADS = LimitedThreads(
+    "own-images",
+    running=WebLimits().own_files,
+    waiting=WebLimits().own_waiting,
+    refusal="the server is busy with other files; try again in a minute",
+)
 #: Dropped files that are checked at a time, over all sessions: each occupies a page thread and a process.
 _CHECKED = threading.BoundedSemaphore(WebLimits().own_files)
 
@@ -107,9 +111,7 @@ class OwnFiles(param.Parameterized):
         """Make the images of a box in a child process; ``pass_on`` receives parameters to set, from another thread."""
         if self.step:
             return  # one set at a time
-        if not _BEGUN.acquire(blocking=False):
-            self.problem = "the server is busy with other files; try again in a minute"
-            return
+        before = self.images
         self.param.update(step="starting", share=0.0, problem="", images=())
         self._in_use = form.view.path
 
@@ -118,17 +120,18 @@ class OwnFiles(param.Parameterized):
                 pass_on({"step": step, "share": number / max(total, 1)})
 
             try:
-                with _RUNNING:
-                    found = self._make(form, box, progress)
-                pass_on({"step": "", "share": 1.0, "images": found})
+                pass_on({"step": "", "share": 1.0, "images": self._make(form, box, progress)})
             except (StixError, ExecutorFault, OSError) as error:
                 pass_on({"step": "", "share": 0.0, "problem": public_sentence(error)})
             finally:
-                _BEGUN.release()
                 self._in_use = None
                 self._forget_earlier()
 
-        threading.Thread(target=work, name="own-images", daemon=True).start()
+        try:
+            THREADS.run(work)
+        except LimitReached as error:
+            self._in_use = None
+            self.param.update(step="", problem=public_sentence(error), images=before)
 
     def _make(
         self, form: ImagingForm, box: TimeEnergySelection, progress: Callable[[str, int, int], None]

@@ -4,6 +4,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from archive import Archive
 from dashboards.pages.science_data import own_file
 from dashboards.pages.science_data.file_state import FileView
 from dashboards.pages.science_data.imaging_form import ImagingForm
+from dashboards.pages.science_data.limited_threads import LimitedThreads
 from dashboards.pages.science_data.own_file import OwnFiles
 from dashboards.pages.science_data.own_images import own_images_html, running_html
 from dashboards.shared.limits import WebLimits
@@ -191,3 +193,19 @@ def test_files_of_others_that_are_being_looked_at(tmp_path: Path, monkeypatch: p
     assert mine.problem == "it was no file of ours"
     for own in (mine, *others):
         own.forget()
+
+
+def test_while_others_are_imaged_the_last_images_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = "the server is busy with other files; try again in a minute"
+    threads = LimitedThreads("own-images", running=1, waiting=0, refusal=refusal)
+    monkeypatch.setattr(own_file, "THREADS", threads)
+    go_on = threading.Event()
+    threads.run(lambda: go_on.wait(60))
+    own = OwnFiles(ArchiveSource(tmp_path), lambda: NOW)
+    image = own_file.OwnImage("clean", {}, "", "", "a.fits")
+    own.images = (image,)
+    form = SimpleNamespace(view=SimpleNamespace(path=tmp_path / "a.fits"))
+    own.make_images(form, None, lambda _: None)
+    assert (own.step, own.problem, own.images) == ("", refusal, (image,))
+    go_on.set()
+    own.forget()
