@@ -9,12 +9,19 @@ from PIL import Image as Picture
 
 from docs.makers.example import write_example
 from jobs.components.figure import draw_components
+from jobs.electrons.products import draw_electron_maps
 from jobs.imaging.figures import draw_map, png
 from jobs.regions.figure import draw_regions
 from stixcore import ImageRequest, ImageSet, Method, prepare_recipe, reconstruct
 from stixcore.fits.read import read_pixel_data
-from stixcore.imaging.trust import assess, is_trusted
+from stixcore.imaging.trust import Severity, assess, is_trusted
 from stixcore.imaging_spectroscopy.component_images import ComponentImages, component_images, prepare_component_recipe
+from stixcore.imaging_spectroscopy.electron_maps import (
+    ElectronMap,
+    ElectronMaps,
+    electron_maps,
+    prepare_electron_recipe,
+)
 from stixcore.imaging_spectroscopy.measure_regions import MeasuredRegions, measure_regions
 from stixcore.imaging_spectroscopy.prepare_regions import prepare_region_recipe
 from stixcore.imaging_spectroscopy.recipe_pair import ENERGY
@@ -71,7 +78,7 @@ def gallery(folder: Path, work: Path, real: Path | None) -> str:
     for shown in flares:
         lines += _entry(shown, folder, f"real-{shown.images.recipe.science.uid}")
     if real is not None:
-        lines += _region_spectra(real, folder) + _component_images(real, folder)
+        lines += _region_spectra(real, folder) + _component_images(real, folder) + _electron_maps(real, folder)
     return "\n".join([*lines, ""])
 
 
@@ -134,6 +141,28 @@ def _component_images(data: Path, folder: Path) -> list[str]:
         f"{made.verdict}:",
         f"{'; '.join(finding.text for finding in made.findings) or 'no doubts'}.",
     ]
+
+
+def _electron_maps(data: Path, folder: Path) -> list[str]:
+    """The entry about electron maps."""
+    made = _mapped_electrons(data)
+    (folder / "electrons.png").write_bytes(png(draw_electron_maps(made, Method.MEM_GE)))
+    return [
+        "",
+        f"## Electrons of several energies, {_minute(IMPULSIVE[0])}",
+        "",
+        "![MEM_GE maps of the electron flux of the M1.2 flare](gallery/electrons.png)",
+        "",
+        "The same minute: electron flux times column density, from the visibilities of all channels, without a model",
+        "of the spectrum ([how](../science/electrons.md)). The channels determine",
+        f"{made.electrons.dof:.1f} independent energies. Doubts:",
+        "",
+        *(f"- {one.energy:g} keV: {'; '.join(_doubts(one)) or 'none'}." for one in made.maps),
+    ]
+
+
+def _doubts(one: ElectronMap) -> Iterator[str]:
+    return (found.text for found in one.images.findings if found.severity is Severity.DOUBT)
 
 
 def _fits(measured: MeasuredRegions) -> Iterator[str]:
@@ -228,6 +257,14 @@ def _measured_components(data: Path) -> ComponentImages:
     recipe = prepare_component_recipe(_impulsive(Method.CLEAN), request, science, background, aspect)
     paths = {path.name: path for path in (science, background, *aspect)}
     return component_images(recipe, lambda file: paths[file.name])
+
+
+def _mapped_electrons(data: Path) -> ElectronMaps:
+    science, background, aspect = _largest(data)
+    request = SpectrumRequest(start=IMPULSIVE[0], end=IMPULSIVE[1])
+    recipe = prepare_electron_recipe(_impulsive(Method.MEM_GE), request, science, background, aspect)
+    paths = {path.name: path for path in (science, background, *aspect)}
+    return electron_maps(recipe, lambda file: paths[file.name])
 
 
 def _minute(time: np.datetime64) -> str:
