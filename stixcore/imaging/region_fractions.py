@@ -132,7 +132,7 @@ def source_fractions(vis: Visibilities, sources: Sequence[Circle | Ellipse]) -> 
         When the visibilities are unusable or do not determine the fluxes, or all fluxes are zero.
     """
     require_usable(vis)
-    design, data = weighted_fit(vis, sources)
+    design, data = weighted_fit(vis, source_visibilities(vis, sources))
     information = design.T @ design
     if not np.linalg.cond(information) < WORST_CONDITION:
         message = "forward fit: the visibilities do not tell the sources apart"
@@ -158,9 +158,12 @@ def source_visibilities(vis: Visibilities, sources: Sequence[Circle | Ellipse]) 
     return np.stack([plane.source(*_unit(source, vis.phase_center))[0][0] for source in sources])
 
 
-def weighted_fit(vis: Visibilities, sources: Sequence[Circle | Ellipse]) -> tuple[Floats, Floats]:
-    """Unit sources (2 n_vis, n_source) and data (2 n_vis,) in units of sigma, real and imaginary parts apart."""
-    design = (source_visibilities(vis, sources) / vis.sigma).view(np.float64).T
+def weighted_fit(vis: Visibilities, units: NDArray[np.complex128]) -> tuple[Floats, Floats]:
+    """Unit sources (2 n_vis, n_source) and data (2 n_vis,) in units of sigma, real and imaginary parts apart.
+
+    ``units`` is that of `source_visibilities`, (n_source, n_vis).
+    """
+    design = (units / vis.sigma).view(np.float64).T
     return design, np.ascontiguousarray(vis.vis / vis.sigma).view(np.float64)
 
 

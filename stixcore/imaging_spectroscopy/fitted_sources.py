@@ -17,7 +17,7 @@ from stixcore.errors import SelectionError
 from stixcore.imaging.forward_fit import ForwardFitParameters, Shape, forward_fit
 from stixcore.imaging.forward_fit.fit import MAX_SOURCES
 from stixcore.imaging.grid import ImageGrid
-from stixcore.imaging.region_fractions import weighted_fit
+from stixcore.imaging.region_fractions import source_visibilities, weighted_fit
 from stixcore.imaging.threads import single_threaded
 from stixcore.imaging_spectroscopy.channel_images import imaged_visibilities
 from stixcore.imaging_spectroscopy.region_recipe import RegionRecipe
@@ -96,9 +96,16 @@ def refined_sources(recipe: RegionRecipe, data: PreparedData, e_low: Floats, e_h
     # x, y, logarithm of the radius, and of an ellipse (a, b) = m (cos 2α, sin 2α), m = ln(major/minor)
     reach = np.concatenate([[REACH, REACH, *[np.log(STRETCH)] * (_parameters(one).size - 2)] for one in start])
 
+    lead = channels[0]
+    alike = [_have_same_points(vis, lead) for vis in channels]
+
     def residuals(values: Floats) -> Floats:
         sources = _sources(start, values)
-        return np.concatenate([_unexplained(vis, sources) for vis in channels])
+        shared = source_visibilities(lead, sources)
+        units = (
+            shared if same else source_visibilities(vis, sources) for vis, same in zip(channels, alike, strict=True)
+        )
+        return np.concatenate([_unexplained(vis, unit) for vis, unit in zip(channels, units, strict=True)])
 
     with single_threaded():
         found = least_squares(residuals, first, bounds=(first - reach, first + reach), x_scale=reach)
@@ -131,9 +138,15 @@ def _sources(start: Sequence[Source], values: Floats) -> list[Source]:
     return sources
 
 
-def _unexplained(vis: Visibilities, sources: Sequence[Source]) -> Floats:
-    """(V - Σ f V_k)/σ with the best fluxes f ≥ 0, (2 n_vis,) float."""
-    design, data = weighted_fit(vis, sources)
+def _have_same_points(vis: Visibilities, other: Visibilities) -> bool:
+    """Whether sources have the same visibilities in two channels."""
+    same = np.array_equal(vis.u, other.u) and np.array_equal(vis.v, other.v)
+    return same and vis.phase_center == other.phase_center
+
+
+def _unexplained(vis: Visibilities, units: NDArray[np.complex128]) -> Floats:
+    """(V - Σ f V_k)/σ with the best fluxes f ≥ 0, (2 n_vis,) float; V_k are unit sources, (n_source, n_vis)."""
+    design, data = weighted_fit(vis, units)
     return np.asarray(data - design @ nnls(design, data)[0])
 
 
