@@ -12,6 +12,7 @@ from PIL import ImageDraw
 
 from jobs.imaging.figures import Frame, draw_map, font
 from jobs.imaging.visibility_images import SIDE, draw_image, side_by_side
+from jobs.shared.palette import GREEN, ORANGE, PURPLE, SKY_BLUE
 from stixcore.imaging.reconstruction import Method, method_name
 from stixcore.imaging_spectroscopy.component_images import ComponentImage, ComponentImages
 from stixcore.times import format_time
@@ -20,8 +21,8 @@ Floats = NDArray[np.float64]
 
 #: Contours, as fractions of the maximum of a component.
 LEVELS = (0.3, 0.5, 0.7, 0.9)
-#: Colours of components that colour-blind readers tell apart on grey (Okabe & Ito).
-COLORS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (204, 121, 167))
+#: Colours of components, which stand out from grey maps.
+COLORS = (ORANGE, SKY_BLUE, GREEN, PURPLE)
 
 
 def draw_components(made: ComponentImages, method: Method) -> Picture.Image:
