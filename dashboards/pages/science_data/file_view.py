@@ -277,9 +277,8 @@ class ScienceFileView:
         own = self._own is not None
         form = SpectrumForm(file, state.source, None if own else detail.file, detail.flares)
         if not own:
+            choose_window(state, file)
             fill_in_spectrum(state, form)
-            if file.box is None:
-                choose_window(state, file)
         shown = self._forms[SPECTRUM_TAB] = SpectrumView(
             file, form, now, lambda: state.tab == SPECTRUM_TAB, None if own else self._filing(form)
         )

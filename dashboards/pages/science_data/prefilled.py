@@ -50,6 +50,7 @@ class PrefilledForm(AddressState):
 
 def fill_in(state: PrefilledForm, view: FileView, form: ImagingForm) -> None:
     """Fill the form from the URL; what is out of bounds is left out and said in ``view.problem``."""
+    choose_window(state, view)  # first, because a selection clears the problem
     options = _options(state)
     before = {name: getattr(form, name) for name in options}
     form.param.update(**options)
@@ -57,12 +58,11 @@ def fill_in(state: PrefilledForm, view: FileView, form: ImagingForm) -> None:
     if changed:
         form.param.update(**before)
         view.problem = f"the URL has an option that the form does not allow: {changed[0]}={options[changed[0]]:g}"
-    choose_window(state, view)
 
 
 def choose_window(state: PrefilledForm, view: FileView) -> None:
-    """Select the window in the URL; if it cannot be selected, ``view.problem`` says why."""
-    if not state.window:
+    """Select the window in the URL, unless one is selected; if it cannot be, ``view.problem`` says why."""
+    if not state.window or view.box is not None:
         return
     start, end, low, high = state.window.split(",")
     try:
@@ -71,7 +71,6 @@ def choose_window(state: PrefilledForm, view: FileView) -> None:
         view.problem = str(error)
         return
     view.choose(*times, float(low), float(high), typed=True)
-    view.energies_chosen = True  # also if the tab offered the same
 
 
 def _options(state: PrefilledForm) -> dict[str, Any]:

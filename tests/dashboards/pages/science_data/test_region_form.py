@@ -165,7 +165,6 @@ def test_a_link_fills_in_the_form(form, november):
     assert (state.uid, state.tab) == (FLARE, "regions")
     view = FileView(november.locate(FLARE))
     again = RegionForm(view, ArchiveSource(november.root), november.science_file(FLARE))
-    view.box = form.view.box  # a tab may have offered the same energies
     fill_in(state, view, again)
     assert view.energies_chosen
     fill_in_regions(state, again)
@@ -175,6 +174,21 @@ def test_a_link_fills_in_the_form(form, november):
     form.change(0, numbers="1, 2")
     assert region_address(form, form.view.box, "regions") == ""
     assert parse_qs(urlsplit(address).query)["copies"] == ["5"]
+
+
+@pytest.mark.needs_shared_data
+def test_the_window_of_a_link_gives_way_to_another_selection(form, november):
+    """And a wrong option is reported beside a window that can be selected."""
+    start, end = np.datetime64("2022-11-11T11:36:00", "us"), np.datetime64("2022-11-11T11:37:00", "us")
+    state = ScienceState(ArchiveSource(november.root))
+    assert state.take_address(f"window={start},{end},4,28&map=5000,2") == []
+    view = FileView(november.locate(FLARE))
+    fill_in(state, view, form)
+    assert view.problem == "the URL has an option that the form does not allow: side=5000"
+    assert view.box == view.snap(start, end, 4, 28)
+    view.choose(start, end, 5, 20)
+    fill_in(state, view, form)
+    assert (view.box.low, view.box.high) == (5, 20)
 
 
 @pytest.mark.needs_shared_data
