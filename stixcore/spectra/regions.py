@@ -123,13 +123,20 @@ class Polygon:
         A point on an edge that two polygons share is in exactly one of them.
         """
         inside = np.zeros(np.broadcast_shapes(x.shape, y.shape), dtype=bool)
+        x = np.broadcast_to(x, inside.shape)
+        y = np.broadcast_to(y, (len(inside), *y.shape[1:]))
         for one, other in self._edges:
             # always from the lower end, so that polygons with a common edge find the same crossing
             (x_low, y_low), (x_high, y_high) = sorted((one, other), key=lambda corner: corner[::-1])
             if y_low == y_high:
                 continue
-            crossing = x_low + (y - y_low) / (y_high - y_low) * (x_high - x_low)
-            inside ^= (y_low <= y) & (y < y_high) & (x < crossing)
+            crossed = (y_low <= y) & (y < y_high)
+            rows = np.flatnonzero(crossed.reshape(len(crossed), -1).any(axis=1))
+            if not rows.size:
+                continue
+            some = slice(rows[0], rows[-1] + 1)  # most edges cross few rows of a map
+            crossing = x_low + (y[some] - y_low) / (y_high - y_low) * (x_high - x_low)
+            inside[some] ^= crossed[some] & (x[some] < crossing)
         return inside
 
     @property

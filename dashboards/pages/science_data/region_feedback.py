@@ -28,6 +28,8 @@ from stixcore.spectra.regions import Circle, Contour, Ellipse, Region, region_ma
 
 Floats = NDArray[np.float64]
 Masks = NDArray[np.bool_]
+#: Most lines around a contour that are drawn: a noisy one in a large map has a million.
+MOST_LINES = 10_000
 
 
 @dataclass(frozen=True)
@@ -188,15 +190,19 @@ def outlines(region: Region, image: Reconstruction) -> tuple[tuple[Floats, Float
 
 
 def _pixel_edges(mask: Masks, grid: ImageGrid) -> tuple[tuple[Floats, Floats], ...]:
-    """The lines between pixels inside and outside of a mask."""
+    """The lines between pixels inside and outside of a mask; none if there are too many to draw."""
     half = 0.5 * grid.pixel
     x, y = grid.center[0] + grid.x, grid.center[1] + grid.y
     padded = np.pad(mask, 1)
+    # left edges of columns, lower edges of rows
+    vertical, horizontal = padded[1:-1, 1:] != padded[1:-1, :-1], padded[1:, 1:-1] != padded[:-1, 1:-1]
+    if np.count_nonzero(vertical) + np.count_nonzero(horizontal) > MOST_LINES:
+        return ()
     lines = []
-    for row, column in zip(*np.nonzero(padded[1:-1, 1:] != padded[1:-1, :-1]), strict=True):  # left edge of a column
+    for row, column in zip(*np.nonzero(vertical), strict=True):
         left = x[0] - half + column * grid.pixel
         lines.append((np.array([left, left]), np.array([y[row] - half, y[row] + half])))
-    for row, column in zip(*np.nonzero(padded[1:, 1:-1] != padded[:-1, 1:-1]), strict=True):
+    for row, column in zip(*np.nonzero(horizontal), strict=True):
         bottom = y[0] - half + row * grid.pixel
         lines.append((np.array([x[column] - half, x[column] + half]), np.array([bottom, bottom])))
     return tuple(lines)

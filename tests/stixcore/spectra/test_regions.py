@@ -1,6 +1,7 @@
 """Regions of an image: which pixels they have, what is refused, and their flux."""
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from stixcore.spectra.regions import (
     Contour,
     Ellipse,
     Polygon,
+    _crossing_edges,
     contours_above,
     region_masks,
     region_sums,
@@ -66,6 +68,37 @@ def test_a_position_angle_is_counter_clockwise_from_west():
     mask = mask_of(Ellipse("a", 500.0, -200.0, 40.0, 5.0, 45.0))
     rows, columns = np.nonzero(mask)
     assert np.corrcoef(rows, columns)[0, 1] > 0.9  # from the lower left to the upper right
+
+
+@given(st.lists(st.tuples(st.floats(460.0, 540.0), st.floats(-240.0, -160.0)), min_size=3, max_size=12))
+def test_a_polygon_is_the_same_for_a_map_and_for_single_points(corners):
+    try:
+        polygon = Polygon("a", tuple(corners))
+    except SelectionError:  # edges cross
+        return
+    whole = polygon.contains(X[None, :], Y[:, None])
+    x, y = np.meshgrid(X, Y)
+    np.testing.assert_array_equal(polygon.contains(x, y), whole)
+    np.testing.assert_array_equal(polygon.contains(x.ravel(), y.ravel()), whole.ravel())
+    np.testing.assert_array_equal(polygon.contains(X[:, None], Y[None, :]), whole.T)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=3, max_size=8))
+def test_crossing_edges_are_those_of_each_pair(corners):
+    """The first pair of edges that are no neighbours and cross, looked for one by one."""
+
+    def side(a, b, c):
+        return np.sign((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]))
+
+    edges = list(zip(corners, [*corners[1:], corners[0]], strict=True))
+    found = (
+        (i, j)
+        for (i, one), (j, other) in combinations(enumerate(edges), 2)
+        if j - i not in (1, len(edges) - 1)
+        and side(*one, other[0]) * side(*one, other[1]) <= 0
+        and side(*other, one[0]) * side(*other, one[1]) < 0
+    )
+    assert _crossing_edges(np.array(corners, dtype=float)) == next(found, None)
 
 
 corner_sets = st.tuples(*[st.tuples(st.floats(1.0, 38.0), st.floats(1.0, 38.0)) for _ in range(4)])

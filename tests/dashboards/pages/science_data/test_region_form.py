@@ -204,6 +204,17 @@ def test_an_impossible_link_is_reported(form, november):
 
 
 @pytest.mark.needs_shared_data
+def test_a_ragged_contour_has_a_share_and_no_outline():
+    """The browser could not draw hundreds of thousands of lines."""
+    image = np.ones((202, 202))
+    image[::2, ::2] = 0.0
+    image[[0, -1]] = image[:, [0, -1]] = 0.0
+    ragged = Reconstruction(Method.MEM_GE, ImageGrid((202, 202), 1.0), image)
+    (note,) = region_notes([RegionEntry("ragged", "contour", "50, 0.5, 0.5")], ragged)
+    assert (note.refusal, note.outlines) == ("", ())
+    assert note.fraction == pytest.approx(1.0)
+
+
 def test_an_image_that_keeps_others_waiting_is_refused(form):
     form.param.update(method=Method.EM, side=1024, pixel=0.5)
     feedback = band_feedback(form, form.view.box)
