@@ -9,8 +9,7 @@ import pytest
 
 from benchmarks.accuracy_page import keep_sections, replace_section
 from benchmarks.doubted_flares import Case, on_the_disk
-from benchmarks.flags import HEADING, NEXT, flux_worth, section
-from benchmarks.flags import _counted as counted
+from benchmarks.flags import HEADING, NEXT, counted, flux_worth, section
 from benchmarks.november_2022 import aspect_files, background, idl_flares
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.trust import Severity
