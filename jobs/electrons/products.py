@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +17,29 @@ from jobs.imaging.products import UNITS as IMAGE_UNITS
 from jobs.imaging.products import findings_as_json, finite
 from jobs.imaging.visibility_images import describe_image, draw_image, side_by_side
 from stixcore.image_files.electrons import write_electron_map
+from stixcore.image_files.layout import SOURCE_COLUMNS
 from stixcore.imaging.reconstruction import Method, method_name
 from stixcore.imaging_spectroscopy.electron_maps import FLUX_UNIT, UNIT, ElectronMap, ElectronMaps
 from stixcore.times import format_time
 
-_FLUX = "ct / (s cm2 keV)"
-_IMAGES: dict[str, Any] = dict(IMAGE_UNITS["images"])  # type: ignore[call-overload]
+_COUNT_FLUX = SOURCE_COLUMNS["flux"]
+
+
+def _units_of_electrons(units: Mapping[str, Any]) -> dict[str, Any]:
+    """Units of images, with those of the electron flux in place of the count flux."""
+    return {
+        key: _units_of_electrons(unit) if isinstance(unit, Mapping) else FLUX_UNIT if unit == _COUNT_FLUX else unit
+        for key, unit in units.items()
+    }
+
+
 #: Units, in FITS notation, of numbers of `describe_electron_maps` whose key does not name one.
 UNITS: dict[str, Any] = {
-    "channels": {"counts": "ct", "background": "ct", "flux": _FLUX},
+    "channels": {"counts": "ct", "background": "ct", "flux": _COUNT_FLUX},
     "maps": {
         "total": FLUX_UNIT,
         "total_sigma": FLUX_UNIT,
-        "images": {**_IMAGES, "total_flux": FLUX_UNIT, "max": UNIT},
+        "images": _units_of_electrons(IMAGE_UNITS["images"]) | {"max": UNIT},
     },
 }
 

@@ -33,7 +33,7 @@ from stixcore.times import format_time
 
 _FLUX = SOURCE_COLUMNS["flux"]
 #: Units, in FITS notation, of numbers of `describe` whose key does not name one. ``max`` has the ``unit`` of its image.
-UNITS = {
+UNITS: dict[str, dict[str, Any]] = {
     "location": dict.fromkeys(("hpc_x", "hpc_y", "stix_x", "stix_y", "sigma_x", "sigma_y"), "arcsec"),
     "locator": dict.fromkeys(("hpc_x", "hpc_y", "stix_x", "stix_y", "radius"), "arcsec") | {"counts": "ct"},
     "pointings": dict.fromkeys(("hpc_x", "hpc_y"), "arcsec"),
@@ -284,7 +284,7 @@ def _describe_image(method: Method, image: Reconstruction, saved: Mapping[Method
         # MEM_GE: the flux estimate that it used
         "flux_estimate": image.flux_estimate or None,
         "certificate": {name: finite(value) for name, value in image.certificate.items()},
-        # fraction of the measured flux that is not in the image
+        # the counted flux that is not in the image
         "missing_flux": finite(image.certificate.get("missing_flux", float("nan"))),
         "max": float(image.image.max()),
         "unit": image.unit,

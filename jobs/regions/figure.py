@@ -109,14 +109,16 @@ def _spectra(measured: MeasuredRegions) -> Picture.Image:
 
 
 def _legend(region: RegionSpectrum) -> str:
+    """Name of a region, with temperatures and index of its fit, and whether that is doubtful."""
     if region.fit is None:
         return region.name
     known = region.fit.parameters
-    values = [
-        f"{label} {known[name].value:.3g}{unit}"
-        for name, label, unit in (("T_keV", "kT", " keV"), ("delta", "delta", ""))
-        if name in known
-    ]
+    temperatures = [f"{known[name].value:.3g}" for name in ("T_keV", "T_keV_2") if name in known]
+    values = [f"kT {' and '.join(temperatures)} keV"] if temperatures else []
+    if "delta" in known:
+        values.append(f"delta {known['delta'].value:.3g}")
+    if region.fit.verdict == "doubtful":
+        values.append("doubtful")
     return f"{region.name}: {', '.join(values)}"
 
 

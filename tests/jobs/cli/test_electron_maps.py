@@ -49,7 +49,17 @@ def test_json_holds_maps_weights_and_verdict(result):
         assert one["resolution_kev"] == sorted(one["resolution_kev"])
         assert all(image["unit"] == UNIT for image in one["images"])
     assert {found["code"] for found in result["maps"][1]["findings"]} >= {"electron_resolution"}
-    assert result["units"]["maps"]["total"] == FLUX_UNIT
+    units = result["units"]["maps"]
+    images = units["images"]
+    fluxes = [
+        units["total"],
+        units["total_sigma"],
+        images["total_flux"],
+        images["sources"]["flux"],
+        images["sigma"]["flux"],
+    ]
+    assert fluxes == [FLUX_UNIT] * 5
+    assert (images["max"], images["sources"]["x"]) == (UNIT, "arcsec")
     record = json.loads(Path(result["files"]["record"]).read_text())
     assert record["maps"][0]["images"][0]["file"] == Path(result["files"]["15keV clean"]).name
     assert ElectronRecipe.from_json(json.dumps(record["recipe"])).electron_id == result["electron_id"]
