@@ -98,7 +98,7 @@ def verdicts(found: list[Fitted]) -> list[list[object]]:
         chosen = [fit for fit in fits if model in ("", fit.model)]
         doubtful = [fit for fit in chosen if fit.verdict == "doubtful"]
         reasons = Counter(code for fit in doubtful for code in {one.code for one in fit.doubts if one.serious})
-        why = ", ".join(f"{REASONS[code]} {number}" for code, number in reasons.most_common())
+        why = ", ".join(f"{REASONS[code]}: {number}" for code, number in reasons.most_common())
         chi2 = f"{np.median([fit.reduced_chi2 for fit in chosen]):.2f}"
         rows.append([model or "all", len(chosen), len(chosen) - len(doubtful), len(doubtful), why, chi2])
     return rows

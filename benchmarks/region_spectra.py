@@ -140,7 +140,7 @@ INTRODUCTION = f"""A simulated loop of {TEMPERATURE:g} MK between two footpoints
 of δ = {DELTAS[0]:g} and {DELTAS[1]:g} and {PARTS[1]:.0%} of the counts each
 ([simulation](../stixcore/simulation/two_footpoints.py)), measured by imaging spectroscopy
 ([how](how-to/footpoint_spectrum.md)) with {len(SEEDS)} draws of noise. Counts are above background in 4-63 keV. The
-forward fit is told in which energies it finds how many sources; maps are divided among circles of {RADII[0]:g} and
+forward fit is told how many sources to look for in which energies; maps are divided among circles of {RADII[0]:g} and
 {RADII[1]:g}″ around the true places. Each cell has the median of the values, the median of their errors, and in
 brackets the lowest and the highest value. The scale is the flux of the spectrum ÷ that of the image, from the lowest to
 the highest of all channels. The automatic fit chooses the model. `python -m benchmarks region_spectra` writes this
@@ -149,7 +149,7 @@ section.
 With 10⁶ counts the forward fit finds the temperature and both indices. Maps find the temperature and the hard
 footpoint. Their circle around the soft one has so much light of the loop that heat alone describes it, hotter than any
 flare, and a doubt says so. With 10⁵ counts the temperature is still right, but maps find heat in place of the electrons
-in both circles. It is doubtful above {HOTTEST:g} MK; some soft footpoints are just below and trusted. The forward fit
+in both circles. Heat above {HOTTEST:g} MK is doubtful; some soft footpoints are just below and trusted. The forward fit
 finds the hard footpoint in most draws, the soft one in half of them. With 10⁴ counts too few channels can be imaged,
 and no region has a fit.
 
