@@ -92,6 +92,7 @@ def _lines(described: dict[str, Any]) -> list[str]:
             f"{one['energy_kev']:g} keV: {one['total']:.3g} ± {one['total_sigma']:.2g} · 10⁵⁰ s⁻¹ cm⁻² keV⁻¹, "
             f"from electrons of {first:.0f}-{last:.0f} keV"
         )
-        lines += [f"  doubt: {found['text']}" for found in one["findings"] if found["code"].startswith("electron_")]
+        own = [found for found in one["findings"] if found["code"].startswith("electron_")]
+        lines += [f"  {found['severity']}: {found['text']}" for found in own if found not in described["findings"]]
         lines += image_lines(one)
     return [*lines, *(f"  {path}" for path in described["files"].values())]

@@ -181,6 +181,7 @@ def _map(made: ElectronMaps, number: int, files: dict[str, Path]) -> dict[str, A
         "total": one.total,
         "total_sigma": one.total_sigma,
         "resolution_kev": list(one.resolution),
+        "contrast": one.contrast,
         "slope": one.slope,
         "thermal_share": one.thermal_share,
         "weights": made.electrons.kernel[number].tolist(),

@@ -82,6 +82,7 @@ def _cards(made: ElectronMaps, one: ElectronMap) -> Iterator[Card]:
     yield "ELECLOW", low, "[keV] 16 % of the weights are below"
     yield "ELECMED", middle, "[keV] 50 % of the weights are below"
     yield "ELECHIGH", high, "[keV] 84 % of the weights are below"
+    yield "ELECCONT", one.contrast, "part of a change with energy that is left"
     yield "ELECSLOP", one.slope, "-dln W/dln E of the whole flare"
     yield "ELECTHRM", one.thermal_share, "share of thermal counts at this energy"
     yield "ELECDOF", electrons.dof, "independent energies"

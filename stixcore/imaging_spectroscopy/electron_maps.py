@@ -54,6 +54,10 @@ LOWEST, LOWEST_ATTENUATED = 10.0, 11.0
 #: A map is of other electrons than it says if the median of its weights is off by this fraction, and of too many if
 #: 68 % of its weights span more than this fraction of its energy.
 OFFSET, WIDTH = 0.15, 1.0
+#: Part of the true change with energy of the shares of two sources; below it, all sources have too similar spectra. In
+#: simulated flares it is 0.8-1.0 with 1,000,000 counts, where indices are right, and 0.5-0.8 with 100,000, where their
+#: difference is 30 % too small.
+CONTRAST = 0.8
 #: Share of thermal counts, by the fit of the spectrum, from which the flux is doubtful: photons of hot plasma come from
 #: electrons just above their energy. In a simulated flare 2 % make the flux 1.5 times too high.
 THERMAL = 0.01
@@ -75,6 +79,8 @@ class ElectronMap:
     total_sigma : float
     resolution : (float, float, float), keV
         Electron energies below which 16, 50 and 84 % of the weights of this map are.
+    contrast : float
+        How much the shares of two sources change around this energy, as a fraction of the true change.
     slope : float
         −d ln P / d ln E of the whole flare.
     thermal_share : float or None
@@ -87,6 +93,7 @@ class ElectronMap:
     total: float
     total_sigma: float
     resolution: tuple[float, float, float]
+    contrast: float
     slope: float
     thermal_share: float | None
     images: ImageSet
@@ -339,6 +346,7 @@ def _map(
     energy, total = recipe.energies[number], float(electrons.total[number])
     low, middle, high = electrons.quantiles()[number].tolist()
     slope, thermal = _slope(electrons, energy), _thermal_share(made.spectrum, energy)
+    contrast = float(electrons.contrast[number])
     name = f"electrons of {energy:g} keV"
     pixels = data.sum_pixels(made.energy)
     source = made.channels.vis[0]
@@ -349,12 +357,12 @@ def _map(
         meta={**source.meta, "e_low": pixels.e_low, "e_high": pixels.e_high, "electron_energy": energy},
     )
     told = None if progress is None else _numbered(progress, energy, number, len(recipe.energies))
-    notes = (*made.findings, *_doubts(energy, (low, middle, high), thermal, made.energy[1]))
+    notes = (*made.findings, *_doubts(energy, (low, middle, high), contrast, thermal, made.energy[1]))
     covered = made.width / (pixels.e_high - pixels.e_low)
     scaled = scaled_pixels(pixels, source, total, data, covered, counts=False)
     images = _in_electrons(images_of(recipe.images, data, source, scaled, notes, told, name))
     sigma = float(electrons.total_sigma[number])
-    return ElectronMap(energy, total, sigma, (low, middle, high), slope, thermal, images)
+    return ElectronMap(energy, total, sigma, (low, middle, high), contrast, slope, thermal, images)
 
 
 def _in_electrons(images: ImageSet) -> ImageSet:
@@ -374,7 +382,7 @@ def _slope(electrons: ElectronVisibilities, energy: float) -> float:
 
 
 def _doubts(
-    energy: float, resolution: tuple[float, float, float], thermal: float | None, highest: float
+    energy: float, resolution: tuple[float, float, float], contrast: float, thermal: float | None, highest: float
 ) -> Iterator[Finding]:
     """Doubts about the map of one energy."""
     low, middle, high = resolution
@@ -384,6 +392,13 @@ def _doubts(
             f"{low:.0f}-{high:.0f} keV, with a median of {middle:.0f} keV"
         )
         yield Finding("electron_resolution", Severity.DOUBT, text)
+    if contrast < CONTRAST:
+        text = (
+            f"around {energy:g} keV the maps show only {100.0 * max(contrast, 0.0):.0f} % of how the shares of sources "
+            "change with energy: spectra of different sources come out too similar, and differences of their indices "
+            "too small"
+        )
+        yield Finding("electron_contrast", Severity.DOUBT, text, doubts=frozenset({Aspect.FLUX, Aspect.SHAPE}))
     if energy > highest:
         text = f"electrons of {energy:g} keV have more energy than any photon that is used (to {highest:g} keV)"
         yield Finding("electron_range", Severity.DOUBT, text)

@@ -35,6 +35,9 @@ SPECTRUM_STRENGTHS = np.geomspace(1e6, 1e-4, 31)
 #: Channels that an inversion needs at least.
 LEAST_CHANNELS = 4
 MAX_STEPS = 50
+#: Difference of the indices of two sources that defines `ElectronVisibilities.contrast`, and the factor in energy,
+#: either way, over which their shares change.
+INDEX_DIFFERENCE, NEARBY = 2.0, 1.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +56,9 @@ class ElectronVisibilities:
         Its error: noise and smoothing.
     kernel : (n_energy, K) float
         Weights of the electron bins in W/P; their sum is 1.
+    contrast : (n_energy,) float
+        How much the shares of two sources whose indices differ by 2 change with energy in the maps, as a fraction of
+        the true change: 0 if maps of neighbouring energies are the same.
     centres : (K,) float, keV
         Of the electron bins.
     reference : (K,) float, 10⁵⁰ electrons s⁻¹ cm⁻² keV⁻¹
@@ -74,6 +80,7 @@ class ElectronVisibilities:
     total: Floats
     total_sigma: Floats
     kernel: Floats
+    contrast: Floats
     centres: Floats
     reference: Floats
     strength: float
@@ -247,6 +254,7 @@ def invert(
     total = operator.inverse @ (rate / error)
     total_noise = (at @ operator.inverse) ** 2 @ (rate_sigma / error) ** 2
     residuals = data - scaled @ relative
+    kernel = operator.inverse @ scaled
     return ElectronVisibilities(
         energies=energies,
         vis=found,
@@ -254,7 +262,8 @@ def invert(
         sigma=np.sqrt(variance + (SYSTEMATIC_ERROR * np.abs(found)) ** 2),
         total=spectrum * (at @ total),
         total_sigma=spectrum * np.sqrt(total_noise + scale * smooth),
-        kernel=at @ operator.inverse @ scaled,
+        kernel=at @ kernel,
+        contrast=_contrast(kernel, centres, energies),
         centres=centres,
         reference=reference,
         strength=strength,
@@ -279,6 +288,20 @@ def _require_usable(vis: Complex, sigma: Floats, rate: Floats, centres: Floats, 
     if outside.size:
         message = f"electron energies are {centres[0]:.1f}-{centres[-1]:.0f} keV, found {outside[0]:g} keV"
         raise ReconstructionError(message)
+
+
+def _contrast(kernel: Floats, centres: Floats, energies: Floats) -> Floats:
+    """What the weights of all bins, (K, K), leave of a change with energy, (n_energy,) float."""
+
+    def share(places: Floats) -> Floats:
+        # of the softer one of two sources that are equal at E: p(E′) = 1 / (1 + (E′/E)²)
+        return np.asarray(1.0 / (1.0 + (places / energies[:, None]) ** INDEX_DIFFERENCE))
+
+    near = np.clip(energies[:, None] * np.array([1.0 / NEARBY, NEARBY]), centres[0], centres[-1])
+    # contrast = Σ_k (w_k(E/1.1) − w_k(1.1 E)) p(E_k) / (p(E/1.1) − p(1.1 E)), w the weights
+    lower, higher = (_interpolation(centres, side) @ kernel for side in near.T)
+    shown, true = ((lower - higher) * share(centres)).sum(axis=1), share(near)
+    return np.asarray(shown / (true[:, 0] - true[:, 1]))
 
 
 def _interpolation(centres: Floats, energies: Floats) -> Floats:

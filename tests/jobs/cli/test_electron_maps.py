@@ -77,6 +77,7 @@ def test_files_are_images_in_units_of_electrons(result):
                 header = hdus[0].header
                 assert header["ELECENER"] == one["energy_kev"]
                 assert header["ELECFLUX"] == pytest.approx(one["total"])
+                assert header["ELECCONT"] == pytest.approx(one["contrast"])
                 assert "1E50" in header.comments["TOTFLUX"]
                 assert "RECIPE" not in hdus
                 text = json.dumps(result["recipe"], sort_keys=True, separators=(",", ":"))

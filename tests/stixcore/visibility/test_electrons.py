@@ -40,7 +40,7 @@ class Flare:
         shape = rng.uniform(0.3, 1.0, (len(counts), N_VIS)) * np.exp(
             2j * np.pi * rng.uniform(size=(len(counts), N_VIS))
         )
-        norm = total / np.sum(counts)
+        norm, self.shape = total / np.sum(counts), shape
         self.matrix, self.counts, self.electrons = matrix, norm * np.sum(counts, axis=0), norm * np.array(electrons)
         self.vis = (norm * np.array(counts)).T @ shape / self.counts[:, None]
         at = np.array([np.exp(np.interp(np.log(ENERGIES), np.log(CENTRES), np.log(one))) for one in self.electrons])
@@ -151,6 +151,25 @@ def test_kernel_is_what_the_inversion_does(response, matrix):
     spectrum = np.exp(np.interp(np.log(ENERGIES), np.log(CENTRES), np.log(flare.reference)))
     expected = spectrum * (found.kernel @ (other / flare.reference))
     np.testing.assert_allclose(again.vis[:, 0].real, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("total", [3e4, 1e5, 1e6])
+def test_contrast_is_the_share_of_a_difference_of_indices_that_is_left(response, matrix, total):
+    """Indices that differ by 2, from the fluxes of two sources whose places are known."""
+    flare = footpoints(response, matrix, total)
+    found = flare.invert()
+    # W = Σ_source flux · shape; neighbouring energies give the index
+    first, second = np.linalg.lstsq(flare.shape.T, found.vis.T)[0].real
+    steps = np.diff(np.log(ENERGIES[2:6]))
+    difference = np.diff(np.log(first / second)[2:6]) / steps
+    between = 0.5 * (found.contrast[2:5] + found.contrast[3:6])
+    np.testing.assert_allclose(difference / 2.0, between, atol=0.08)
+
+
+def test_contrast_of_extreme_strengths(response, matrix):
+    flare = footpoints(response, matrix)
+    np.testing.assert_allclose(flare.invert(strength=1e6).contrast, 0.0, atol=0.02)
+    np.testing.assert_allclose(flare.invert(strength=1e-4).contrast[2:-1], 1.0, atol=0.1)
 
 
 def test_linear_for_a_given_strength_and_the_same_wherever_the_map_centre_is(response, matrix):
