@@ -45,7 +45,7 @@ def regions_html(document: Document) -> str:
     """
     try:
         return "".join((_summary(document), _table(document), _doubts(document), _sums(document)))
-    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, IndexError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise InvalidProduct(REGIONS_RECORD, "the description of regions", repr(error)) from error
 
 

@@ -35,6 +35,8 @@ SYMBOLS = {
     "delta": "δ",
     "e_cut_keV": "the low-energy cutoff",
 }
+#: An error of more than so many times its value limits nothing, and is shown as an open side.
+FARTHEST = 100.0
 _NAMES = re.compile(rf"\b({'|'.join(SYMBOLS)})(?:_(\d))?\b")
 _LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 STATISTICS = {"chi2": "χ²", "cash": "Cash's statistic"}
@@ -62,7 +64,7 @@ def spectrum_html(document: Document, *, background: str = "", automatic: bool =
         head = _verdict_html(document)
         body = parameters_html(fit) if fit else ""
         return f"{head}{_automatic(fit, automatic=automatic)}{body}{_facts_html(document, background)}"
-    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise InvalidProduct(SPECTRUM_RECORD, "the description of a spectrum", repr(error)) from error
 
 
@@ -73,8 +75,9 @@ def with_errors(value: float, minus: float | None, plus: float | None) -> str:
     ----------
     value : float
     minus, plus : float or None
-        Errors, both positive; None for an open side. Both 0: the value has none.
+        Errors, both positive; None for an open side, as is one above `FARTHEST` values. Both 0: the value has none.
     """
+    minus, plus = (None if error and value and error > FARTHEST * abs(value) else error for error in (minus, plus))
     errors = [error for error in (minus, plus) if error]
     if not errors:
         shown = formatting.number(value)
@@ -88,12 +91,12 @@ def with_errors(value: float, minus: float | None, plus: float | None) -> str:
 
     if minus is None or plus is None:
         text = f"{digits(value)} {f'−{digits(minus)}' if minus else ''}{f'+{digits(plus)}' if plus else ''}"
-        text += f" {_open(minus, plus)}"
     elif digits(minus) == digits(plus):
         text = f"{digits(value)} ± {digits(plus)}"
     else:
         text = f"{digits(value)} −{digits(minus)} +{digits(plus)}"
-    return f"({text}) × 10{formatting.raised(power)}" if power else text
+    scaled = f"({text}) × 10{formatting.raised(power)}" if power else text
+    return f"{scaled} {_open(minus, plus)}".rstrip()
 
 
 def with_unit(text: str, unit: str) -> str:
