@@ -14,6 +14,7 @@ locator (docs/decisions/flare_positions.md); a class measured by GOES replaces t
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
@@ -26,6 +27,8 @@ from archive.index.sql import Conditions, select
 from jobs.flares.best_class import best_class
 from jobs.flares.geometry import geometry_of
 from stixcore.flares.detect import flare_id_of
+
+log = logging.getLogger(__name__)
 
 DETECTED = "detected"
 #: Peaks closer than this belong to the same flare.
@@ -380,7 +383,8 @@ def replace_layers(
         Build the read model afterwards, if something was written.
     kind : "located", "measured" or "fitted"
     layers : mapping of str to Layer or None
-        By the id of the row, None for no layer; ids without a row are ignored.
+        By the id of the row, None for no layer; ids without a row are ignored. A row that is neither detected nor
+        imported stays as it is, with a warning: nothing can be derived from it.
     now : datetime64
         For ``updated_at``, UTC.
     """
@@ -390,6 +394,10 @@ def replace_layers(
         after = []
         for row in before:
             kinds = {name: Layer.from_json(text) for name in _LAYERS if (text := getattr(row, name))}
+            if not kinds.keys() & {"detected", "imported"}:
+                log.warning("flare %s keeps its row, which has no values from detection or a list", row.flare_id)
+                after.append(row)
+                continue
             kinds.pop(kind, None)
             layer = layers[row.flare_id]
             after.append(_row(kinds | ({kind: layer} if layer else {}), now, row.simulated))

@@ -82,6 +82,13 @@ def test_an_open_error_is_no_error(archive):
     assert (row.temperature, row.temperature_sigma) == (15.0, None)
 
 
+def test_a_flare_without_values_of_detection_or_a_list_stays_as_it_is(archive, caplog):
+    archive.upsert("flares", [flare(detected=None, limits_changed_at=NOW)])
+    bare = archive.flare(FLARE)
+    assert fitted(archive, electrons("a"), now=LATER) == bare
+    assert f"flare {FLARE} keeps its row" in caplog.text
+
+
 def test_a_thermal_fit_has_no_index(archive):
     row = fitted(archive, spectrum("a"))
     assert (row.temperature, row.delta, row.delta_sigma) == (15.0, None, None)
