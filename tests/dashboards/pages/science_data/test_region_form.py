@@ -203,7 +203,6 @@ def test_an_impossible_link_is_reported(form, november):
     assert "ensemble=1" in form.view.problem
 
 
-@pytest.mark.needs_shared_data
 def test_a_ragged_contour_has_a_share_and_no_outline():
     """The browser could not draw hundreds of thousands of lines."""
     image = np.ones((202, 202))
@@ -215,6 +214,7 @@ def test_a_ragged_contour_has_a_share_and_no_outline():
     assert note.fraction == pytest.approx(1.0)
 
 
+@pytest.mark.needs_shared_data
 def test_an_image_that_keeps_others_waiting_is_refused(form):
     form.param.update(method=Method.EM, side=1024, pixel=0.5)
     feedback = band_feedback(form, form.view.box)
@@ -224,12 +224,14 @@ def test_an_image_that_keeps_others_waiting_is_refused(form):
     assert band_feedback(form, form.view.box).problem == ""
 
 
+@pytest.mark.needs_shared_data
 def test_a_measurement_that_may_take_too_long_is_refused_before_it_begins(form):
     form.param.update(entries=entries_of("circle:west:960,-120,12"), method=Method.EM, side=129, ensemble=1000)
     with pytest.raises(LimitReached, match=r"129 × 129 pixels with 1000 copies may take .* 10 minutes are possible"):
         measure_box(form, form.view.box, NOW, lambda *_: None)
 
 
+@pytest.mark.needs_shared_data
 def test_the_measurement_is_the_form(form):
     known = band_feedback(form, form.view.box)
     assert isinstance(known, BandFeedback)
