@@ -349,21 +349,10 @@ class ScienceFileView:
     def _preview(self) -> pn.Column:
         file = self._readable
         self._spectrum = SpectrumPlot()
-        figures: list[Any] = [
-            pn.pane.Bokeh(
-                self._spectrum.model,
-                sizing_mode="stretch_width",
-                margin=0,
-            )
-        ]
+        figures: list[Any] = [pn.pane.Bokeh(self._spectrum.model, sizing_mode="stretch_width", margin=0)]
         self._detectors = DetectorDrawing() if file.has_pixels else None
         if self._detectors is not None:
-            pane = pn.pane.Bokeh(
-                self._detectors.model,
-                sizing_mode="stretch_width",
-                margin=0,
-            )
-            figures.append(pane)
+            figures.append(pn.pane.Bokeh(self._detectors.model, sizing_mode="stretch_width", margin=0))
         self._selection()
         file.param.watch(self._selection, "box")
         header = pn.pane.HTML(

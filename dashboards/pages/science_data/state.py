@@ -10,15 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import param
 
-from archive import (
-    Archive,
-    Flare,
-    Image,
-    ImageFilter,
-    NotInArchive,
-    ScienceFile,
-    ScienceFilter,
-)
+from archive import Archive, Flare, Image, ImageFilter, NotInArchive, ScienceFile, ScienceFilter
 from archive.index.rows import Place
 from archive.index.schema import FILE_KINDS, SCIENCE_FILES, ProductFile
 from dashboards.pages.science_data.file_spectra_state import FileSpectraState
