@@ -11,11 +11,10 @@ from PIL import Image as Picture
 from PIL import ImageDraw
 
 from jobs.imaging.figures import Frame, draw_map, font
-from jobs.imaging.visibility_images import SIDE, draw_image, side_by_side
+from jobs.imaging.visibility_images import SIDE, draw_image, picture_title, side_by_side
 from jobs.shared.palette import GREEN, ORANGE, PURPLE, SKY_BLUE
-from stixcore.imaging.reconstruction import Method, method_name
+from stixcore.imaging.reconstruction import Method
 from stixcore.imaging_spectroscopy.component_images import ComponentImage, ComponentImages
-from stixcore.times import format_time
 
 Floats = NDArray[np.float64]
 
@@ -32,16 +31,10 @@ def draw_components(made: ComponentImages, method: Method) -> Picture.Image:
         *(draw_image(one.images, method, f"{one.name}, {100.0 * one.share:.0f} % of the flux") for one in shown),
         _contours(made, shown, method),
     ]
-    return side_by_side(panels, _title(made, method), _quality(made), doubtful=made.verdict == "doubtful")
-
-
-def _title(made: ComponentImages, method: Method) -> str:
-    pixels, (low, high) = made.components[0].images.pixels, made.channels.energy
-    simulated = "SIMULATED   " if made.simulated else ""
-    times = f"{format_time(pixels.t_start)[:19]} to {format_time(pixels.t_end)[11:19]} UTC at Solar Orbiter"
-    uid = made.recipe.images.science.uid
-    without = f" without {made.channels.gaps_text}" if made.channels.gaps else ""
-    return f"{simulated}{method_name(method)}   {times}   {low:g}-{high:g} keV{without}   uid {uid}"
+    low, high = made.channels.energy
+    energies = f"{low:g}-{high:g} keV" + (f" without {made.channels.gaps_text}" if made.channels.gaps else "")
+    title = picture_title(shown[0].images, method, energies, simulated=made.simulated)
+    return side_by_side(panels, title, _quality(made), doubtful=made.verdict == "doubtful")
 
 
 def _quality(made: ComponentImages) -> str:

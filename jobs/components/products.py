@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from archive.atomic import atomic_path, make_folder, write_bytes
-from archive.layout import stamp
 from jobs.components.figure import draw_components
-from jobs.imaging.figures import png
 from jobs.imaging.products import UNITS as IMAGE_UNITS
 from jobs.imaging.products import findings_as_json, finite
-from jobs.imaging.visibility_images import describe_image
+from jobs.imaging.visibility_images import describe_image, file_stem, save_images
 from jobs.spectra.products import describe_fit
 from stixcore.image_files.components import write_component_image
 from stixcore.imaging_spectroscopy.component_images import ComponentImages
@@ -47,29 +43,15 @@ def save_components(made: ComponentImages, folder: Path, created: np.datetime64)
     dict of str to Path
         ``<component> <method>`` of each image, ``picture <method>`` of each method, and ``record``.
     """
-    make_folder(folder)
-    stem, files = _stem(made), {}
-    for component in made.components:
-        for method in component.images.images:
-            path = folder / f"{stem}_{component.label}_{method}.fits"
-            with atomic_path(path) as temporary:
-                write_component_image(temporary, made, component, method, created)
-            files[f"{component.label} {method}"] = path
-    for method in dict.fromkeys(method for one in made.components for method in one.images.images):
-        path = files[f"picture {method}"] = folder / f"{stem}_{method}.png"
-        write_bytes(path, png(draw_components(made, method)))
-    record = files["record"] = folder / f"{stem}.json"
-    described = describe_components(made, {key: Path(path.name) for key, path in files.items()})
-    write_bytes(record, (json.dumps(described, allow_nan=False, ensure_ascii=False, indent=1) + "\n").encode())
-    return files
-
-
-def _stem(made: ComponentImages) -> str:
-    """Names of the files begin like those of other images, with the id of the component recipe."""
-    pixels, (low, high) = made.components[0].images.pixels, made.channels.energy
-    times = f"{stamp(pixels.t_start)}-{stamp(pixels.t_end)}"
-    uid = made.recipe.images.science.uid
-    return f"stix_L3_{times}_{low:.10g}-{high:.10g}keV_{uid}_{made.recipe.component_id}"
+    components = {one.label: one for one in made.components}
+    return save_images(
+        folder,
+        file_stem(made.components[0].images, made.channels.energy, made.recipe.component_id),
+        {label: one.images for label, one in components.items()},
+        write=lambda path, label, method: write_component_image(path, made, components[label], method, created),
+        draw=lambda method: draw_components(made, method),
+        describe=lambda files: describe_components(made, files),
+    )
 
 
 def describe_components(made: ComponentImages, files: dict[str, Path]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,15 +9,19 @@ from typing import Any
 import numpy as np
 from PIL import Image as Picture
 
-from archive.atomic import atomic_path, make_folder, write_bytes
-from archive.layout import stamp
-from jobs.imaging.figures import png
 from jobs.imaging.products import UNITS as IMAGE_UNITS
 from jobs.imaging.products import findings_as_json, finite
-from jobs.imaging.visibility_images import describe_image, draw_image, side_by_side
+from jobs.imaging.visibility_images import (
+    describe_image,
+    draw_image,
+    file_stem,
+    picture_title,
+    save_images,
+    side_by_side,
+)
 from stixcore.image_files.electrons import write_electron_map
 from stixcore.image_files.layout import SOURCE_COLUMNS
-from stixcore.imaging.reconstruction import Method, method_name
+from stixcore.imaging.reconstruction import Method
 from stixcore.imaging_spectroscopy.electron_maps import FLUX_UNIT, UNIT, ElectronMap, ElectronMaps
 from stixcore.times import format_time
 
@@ -60,33 +63,19 @@ def save_electron_maps(made: ElectronMaps, folder: Path, created: np.datetime64)
     dict of str to Path
         ``<energy>keV <method>`` of each map, ``picture <method>`` of each method, and ``record``.
     """
-    make_folder(folder)
-    stem, files = _stem(made), {}
-    for one in made.maps:
-        for method in one.images.images:
-            path = folder / f"{stem}_{_label(one)}_{method}.fits"
-            with atomic_path(path) as temporary:
-                write_electron_map(temporary, made, one, method, created)
-            files[f"{_label(one)} {method}"] = path
-    for method in dict.fromkeys(method for one in made.maps for method in one.images.images):
-        path = files[f"picture {method}"] = folder / f"{stem}_{method}.png"
-        write_bytes(path, png(draw_electron_maps(made, method)))
-    record = files["record"] = folder / f"{stem}.json"
-    described = describe_electron_maps(made, {key: Path(path.name) for key, path in files.items()})
-    write_bytes(record, (json.dumps(described, allow_nan=False, ensure_ascii=False, indent=1) + "\n").encode())
-    return files
+    maps = {_label(one): one for one in made.maps}
+    return save_images(
+        folder,
+        file_stem(made.maps[0].images, made.energy, f"{made.recipe.electron_id}_electrons"),
+        {label: one.images for label, one in maps.items()},
+        write=lambda path, label, method: write_electron_map(path, made, maps[label], method, created),
+        draw=lambda method: draw_electron_maps(made, method),
+        describe=lambda files: describe_electron_maps(made, files),
+    )
 
 
 def _label(one: ElectronMap) -> str:
     return f"{one.energy:.10g}keV"
-
-
-def _stem(made: ElectronMaps) -> str:
-    """Names of the files begin like those of other images, with the id of the recipe."""
-    pixels, (low, high) = made.maps[0].images.pixels, made.energy
-    times = f"{stamp(pixels.t_start)}-{stamp(pixels.t_end)}"
-    uid = made.recipe.images.science.uid
-    return f"stix_L3_{times}_{low:.10g}-{high:.10g}keV_{uid}_{made.recipe.electron_id}_electrons"
 
 
 def draw_electron_maps(made: ElectronMaps, method: Method) -> Picture.Image:
@@ -97,15 +86,9 @@ def draw_electron_maps(made: ElectronMaps, method: Method) -> Picture.Image:
         low, _, high = one.resolution
         title = f"electrons of {one.energy:g} keV (68 %: {low:.0f}-{high:.0f} keV)"
         panels.append(draw_image(one.images, method, title))
-    return side_by_side(panels, _title(made, method), _quality(made), doubtful=made.verdict == "doubtful")
-
-
-def _title(made: ElectronMaps, method: Method) -> str:
-    pixels, (low, high) = made.maps[0].images.pixels, made.energy
-    simulated = "SIMULATED   " if made.simulated else ""
-    times = f"{format_time(pixels.t_start)[:19]} to {format_time(pixels.t_end)[11:19]} UTC at Solar Orbiter"
-    uid = made.recipe.images.science.uid
-    return f"{simulated}{method_name(method)}   {times}   photons {low:g}-{high:g} keV   uid {uid}"
+    low, high = made.energy
+    title = picture_title(shown[0].images, method, f"photons {low:g}-{high:g} keV", simulated=made.simulated)
+    return side_by_side(panels, title, _quality(made), doubtful=made.verdict == "doubtful")
 
 
 def _quality(made: ElectronMaps) -> str:

@@ -1,26 +1,83 @@
-"""What images of components and of electrons share: their description as JSON values, and pictures side by side."""
+"""What images of components and of electrons share: files, description as JSON values, and pictures side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from PIL import Image as Picture
 from PIL import ImageDraw
 
-from jobs.imaging.figures import draw_map, font
+from archive.atomic import atomic_path, make_folder, write_bytes
+from archive.layout import stamp
+from jobs.imaging.figures import draw_map, font, png
 from jobs.imaging.products import finite, verdict_as_json
 from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.metrics import measure_source
 from stixcore.imaging.ms_clean import MultiScaleCleanParameters
-from stixcore.imaging.reconstruction import Method
+from stixcore.imaging.reconstruction import Method, method_name
 from stixcore.imaging.trust import Aspect, verdict
 from stixcore.reconstruct import ImageSet
+from stixcore.times import format_time
 
 #: Size of a map in a picture, pixels.
 SIDE = 400
 BLACK, DOUBT = (0, 0, 0), (176, 0, 32)
+
+
+def save_images(
+    folder: Path,
+    stem: str,
+    images: Mapping[str, ImageSet],
+    *,
+    write: Callable[[Path, str, Method], None],
+    draw: Callable[[Method], Picture.Image],
+    describe: Callable[[dict[str, Path]], dict[str, Any]],
+) -> dict[str, Path]:
+    """Write images, a picture for each method, and last their description, each atomically.
+
+    Parameters
+    ----------
+    folder : Path
+        Created if needed.
+    stem : str
+        Begins the name of every file.
+    images : mapping of str to ImageSet
+        By a label that is part of their names.
+    write : callable
+        Writes a FITS file: path, label, method.
+    draw : callable
+        The picture of a method.
+    describe : callable
+        The images as JSON values, from the names of the files by kind.
+
+    Returns
+    -------
+    dict of str to Path
+        ``<label> <method>`` of each image, ``picture <method>`` of each method, and ``record``.
+    """
+    make_folder(folder)
+    files = {}
+    for label, one in images.items():
+        for method in one.images:
+            path = files[f"{label} {method}"] = folder / f"{stem}_{label}_{method}.fits"
+            with atomic_path(path) as temporary:
+                write(temporary, label, method)
+    for method in dict.fromkeys(method for one in images.values() for method in one.images):
+        path = files[f"picture {method}"] = folder / f"{stem}_{method}.png"
+        write_bytes(path, png(draw(method)))
+    record = files["record"] = folder / f"{stem}.json"
+    described = describe({key: Path(path.name) for key, path in files.items()})
+    write_bytes(record, (json.dumps(described, allow_nan=False, ensure_ascii=False, indent=1) + "\n").encode())
+    return files
+
+
+def file_stem(images: ImageSet, energy: tuple[float, float], recipe_id: str) -> str:
+    """Begins the names of files, like those of other images; ``energy`` in keV."""
+    times = f"{stamp(images.pixels.t_start)}-{stamp(images.pixels.t_end)}"
+    return f"stix_L3_{times}_{energy[0]:.10g}-{energy[1]:.10g}keV_{images.recipe.science.uid}_{recipe_id}"
 
 
 def describe_image(images: ImageSet, method: Method, file: Path | None) -> dict[str, Any]:
@@ -71,6 +128,13 @@ def draw_image(images: ImageSet, method: Method, title: str) -> Picture.Image:
         beam_fwhm=parameters.beam_fwhm if isinstance(parameters, CleanParameters | MultiScaleCleanParameters) else None,
         size=SIDE,
     )
+
+
+def picture_title(images: ImageSet, method: Method, energies: str, *, simulated: bool) -> str:
+    """Title of pictures side by side: method, times, energies and uid."""
+    times = f"{format_time(images.pixels.t_start)[:19]} to {format_time(images.pixels.t_end)[11:19]} UTC"
+    mark = "SIMULATED   " if simulated else ""
+    return f"{mark}{method_name(method)}   {times} at Solar Orbiter   {energies}   uid {images.recipe.science.uid}"
 
 
 def side_by_side(panels: Sequence[Picture.Image], title: str, quality: str, *, doubtful: bool) -> Picture.Image:
