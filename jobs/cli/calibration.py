@@ -82,7 +82,7 @@ def _add(arguments: argparse.Namespace) -> int:
         if one.reason:
             tell(one.reason)
     if any(one.status in _STORED for one in outcome):
-        tell("previews and their spectra that the files change are made again by the next stix-jobs previews")
+        tell("the next stix-jobs previews makes affected previews and spectra again")
     counted = Counter(str(one.status) for one in outcome)
     say(", ".join(f"{number} {status}" for status, number in sorted(counted.items())) or "nothing found")
     return SOME_FAILED if counted[AddStatus.REFUSED] or not outcome else DONE

@@ -404,7 +404,7 @@ def test_the_command(tmp_path, published, capsys):
 
     root = str(tmp_path / "archive")
     assert main(["calibration", "add", str(published), "--archive", root]) == 0
-    again = "previews and their spectra that the files change are made again by the next stix-jobs previews"
+    again = "the next stix-jobs previews makes affected previews and spectra again"
     assert again in capsys.readouterr().err
     assert main(["calibration", "add", str(published), "--archive", root]) == 0
     assert again not in capsys.readouterr().err  # the archive had them
