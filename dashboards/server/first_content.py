@@ -19,6 +19,7 @@ from dashboards.server.bounded_threads import journal_threads
 from dashboards.server.fair_queue import Busy
 from dashboards.server.fair_use import fair_use, mark_browser, refuse_page
 from dashboards.server.live_pages import PageHandler
+from dashboards.server.rate_limits import neighbourhood
 from dashboards.server.responses import in_thread, looked_up
 from dashboards.shared.access import Visitor
 from dashboards.shared.frame import LIVE, NONCE, RESOURCES, THEME_COOKIE, begin_document, prefers_dark
@@ -65,14 +66,15 @@ class FirstContentHandler(PageHandler):
         """Send the first content, then create the session. Files are read in threads."""
         make: Any = super().get_session
         page, cookie = _page(self.application_context.url or ""), self.get_cookie(COOKIE) or ""
+        address = neighbourhood(self.request.remote_ip or "")
         if pn.config.authorize_callback:
-            with making_sessions_for(SessionOwner(cookie, await visitor_with_cookie(self))):
+            with making_sessions_for(SessionOwner(cookie, await visitor_with_cookie(self), address)):
                 return await make()
         preloaded = await self._send(page) if page is not None else None
         state, visitor = await looked_up(
             partial(_look, preloaded, cookie), journal_threads() if preloaded is None else None
         )
-        owner = SessionOwner(cookie, visitor)
+        owner = SessionOwner(cookie, visitor, address)
         with (
             session_from_preloaded(preloaded) if preloaded is not None else session_from_loaded(state),
             making_sessions_for(owner),

@@ -20,6 +20,7 @@ from tornado.web import HTTPError
 
 from dashboards.panel_patches.page_routes import serve_only
 from dashboards.panel_patches.socket_messages import SocketMessages
+from dashboards.server.rate_limits import neighbourhood
 from dashboards.server.security_headers import page_policy
 from dashboards.shared.clock import now
 from dashboards.shared.frame import NONCE
@@ -80,7 +81,9 @@ class SocketHandler(SocketMessages, _Refusing, WSHandler):
         if not (self.request.headers.get("Origin") or self.request.headers.get("Sec-Websocket-Origin")):
             raise HTTPError(403, "a web socket without Origin")  # a foreign Origin is refused by check_origin
         session = self._session_id()
-        self._owner = SessionOwner(self.get_cookie(COOKIE) or "", await visitor_with_cookie(self))
+        self._owner = SessionOwner(
+            self.get_cookie(COOKIE) or "", await visitor_with_cookie(self), neighbourhood(self.request.remote_ip or "")
+        )
         if not self._may_use(session):
             raise HTTPError(403, "a web socket of another visitor than the owner of the session")
 

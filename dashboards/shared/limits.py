@@ -137,15 +137,15 @@ class WebLimits:
     own_files : int
         Uploaded files that are read, and image sets that are made from them, at the same time.
     own_waiting : int
-        Image sets from uploaded files that may wait.
+        Image sets from uploaded files that may wait. One user, or all guests of an address, may have half of all.
     fits : int
         Spectra that are fitted at the same time. A page fits one at a time.
     fits_waiting : int
-        Fits that may wait.
+        Fits that may wait; half of all for one user or address.
     regions : int
         Measurements of region spectra at the same time, each in a process of its own.
     regions_waiting : int
-        Measurements that may wait.
+        Measurements that may wait; half of all for one user or address.
     region_image : float, s
         Longest estimated time of the image on which regions are drawn.
     """

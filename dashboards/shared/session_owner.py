@@ -27,10 +27,13 @@ class SessionOwner:
         signed out since.
     visitor : Visitor
         The visitor at that time.
+    address : str
+        Network address of the request; of IPv6 the first 64 bits.
     """
 
     cookie: str = ""
     visitor: Visitor = GUEST
+    address: str = ""
 
 
 NOBODY = SessionOwner()

@@ -19,7 +19,7 @@ from archive.errors import ArchiveError
 from dashboards.shared.access import GUEST, Visitor
 from dashboards.shared.keys import OWN_PROVIDER
 from dashboards.shared.limits import WebLimits
-from dashboards.shared.session_owner import owner_of, present_owner
+from dashboards.shared.session_owner import NOBODY, SessionOwner, owner_of, present_owner
 from dashboards.shared.source import archive_source
 
 #: Panel's cookie with the name of the user, signed with the key of this archive's servers.
@@ -39,9 +39,19 @@ def session_visitor() -> Visitor:
     making = present_owner()
     if making is not None:  # the session is being created in the event loop, where no file is read
         return making.visitor
+    return visitor_of_cookie(_session_owner().cookie)
+
+
+def session_client() -> str:
+    """Who shares computing time with nobody else: the user of this session, or all guests of its network address."""
+    owner = present_owner() or _session_owner()
+    return f"user {owner.visitor.name}" if owner.visitor.name else f"address {owner.address}"
+
+
+def _session_owner() -> SessionOwner:
     document = pn.state.curdoc
     context = None if document is None else document.session_context
-    return GUEST if context is None else visitor_of_cookie(owner_of(context).cookie)
+    return NOBODY if context is None else owner_of(context)
 
 
 async def reading[Answer](function: Callable[..., Answer], *arguments: Any) -> Answer:

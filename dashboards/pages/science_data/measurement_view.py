@@ -20,6 +20,7 @@ from dashboards.pages.science_data.window_fields import WindowFields
 from dashboards.panel_patches.document_lock import locked_updates
 from dashboards.shared.notices import Notices
 from dashboards.shared.style import style
+from dashboards.shared.visitors import session_client
 from jobs.shared.errors import ExecutorFault, LimitReached
 from stixcore.errors import StixError, public_sentence
 
@@ -67,6 +68,7 @@ class MeasurementView[Form: FileForm, Feedback, Result](ABC):
         self._view, self._form, self._clock, self._is_shown = view, form, clock, is_shown
         self._previews, self._is_measuring, self._is_closed = NewestOnly(), False, False
         self._in_turn = locked_updates(pn.state.curdoc)
+        self._client = session_client()
         self._window = WindowFields(view, self.refresh, energies=self.energies)
         self._notices = Notices()
         self.feedback: Feedback | None = None
@@ -140,7 +142,7 @@ class MeasurementView[Form: FileForm, Feedback, Result](ABC):
         self._notices.show([])
         self._show_begin()
         try:
-            self.threads.run(work)
+            self.threads.run(work, self._client)
         except LimitReached as error:
             self._end(str(error), None)
 

@@ -23,6 +23,7 @@ from dashboards.pages.science_data.opened_files import opened, spectra_of
 from dashboards.pages.science_data.state import ScienceDetail
 from dashboards.shared.limits import WebLimits
 from dashboards.shared.source import ArchiveSource
+from dashboards.shared.visitors import session_client
 from jobs.imaging.own_images import OwnTask, run_in_child
 from jobs.imaging.uploads import UploadLimits, UploadSummary, harmless, receive_upload
 from jobs.shared.errors import ExecutorFault, LimitReached
@@ -80,6 +81,7 @@ class OwnFiles(param.Parameterized):
         self._last: Path | None = None
         self._in_use: Path | None = None
         self._lock = threading.Lock()
+        self._client = session_client()
 
     @property
     def folder(self) -> Path | None:
@@ -128,7 +130,7 @@ class OwnFiles(param.Parameterized):
                 self._forget_earlier()
 
         try:
-            THREADS.run(work)
+            THREADS.run(work, self._client)
         except LimitReached as error:
             self._in_use = None
             self.param.update(step="", problem=public_sentence(error), images=before)

@@ -200,7 +200,7 @@ def test_while_others_are_imaged_the_last_images_stay(tmp_path: Path, monkeypatc
     threads = LimitedThreads("own-images", running=1, waiting=0, refusal=refusal)
     monkeypatch.setattr(own_file, "THREADS", threads)
     go_on = threading.Event()
-    threads.run(lambda: go_on.wait(60))
+    threads.run(lambda: go_on.wait(60), "other")
     own = OwnFiles(ArchiveSource(tmp_path), lambda: NOW)
     image = own_file.OwnImage("clean", {}, "", "", "a.fits")
     own.images = (image,)
