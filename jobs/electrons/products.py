@@ -66,7 +66,7 @@ def save_electron_maps(made: ElectronMaps, folder: Path, created: np.datetime64)
     maps = {_label(one): one for one in made.maps}
     return save_images(
         folder,
-        file_stem(made.maps[0].images, made.energy, f"{made.recipe.electron_id}_electrons"),
+        file_stem(made.maps[0].images, made.channels.energy, f"{made.recipe.electron_id}_electrons"),
         {label: one.images for label, one in maps.items()},
         write=lambda path, label, method: write_electron_map(path, made, maps[label], method, created),
         draw=lambda method: draw_electron_maps(made, method),
@@ -86,7 +86,7 @@ def draw_electron_maps(made: ElectronMaps, method: Method) -> Picture.Image:
         low, _, high = one.resolution
         title = f"electrons of {one.energy:g} keV (68 %: {low:.0f}-{high:.0f} keV)"
         panels.append(draw_image(one.images, method, title))
-    low, high = made.energy
+    low, high = made.channels.energy
     title = picture_title(shown[0].images, method, f"photons {low:g}-{high:g} keV", simulated=made.simulated)
     return side_by_side(panels, title, _quality(made), doubtful=made.verdict == "doubtful")
 
@@ -115,7 +115,7 @@ def describe_electron_maps(made: ElectronMaps, files: dict[str, Path]) -> dict[s
         "simulated": made.simulated,
         "time_range": [format_time(spectrum.t_start), format_time(spectrum.t_end)],
         "requested": {"start": recipe.images.time_range[0], "end": recipe.images.time_range[1]},
-        "photon_range_kev": list(made.energy),
+        "photon_range_kev": list(made.channels.energy),
         "location": {"hpc_x": recipe.images.location.x, "hpc_y": recipe.images.location.y},
         "verdict": made.verdict,
         "findings": findings_as_json(made.findings),
@@ -146,7 +146,7 @@ def _channels(made: ElectronMaps) -> list[dict[str, Any]]:
     place = np.cumsum(channels.used) - 1
     return [
         {
-            "energy_kev": [float(made.e_low[i]), finite(made.e_high[i])],
+            "energy_kev": [float(channels.e_low[i]), finite(channels.e_high[i])],
             "used": bool(used),
             "reason": channels.reasons[i] or None,
             "counts": finite(channels.counts[i]),

@@ -99,8 +99,8 @@ def _channels_table(made: ElectronMaps) -> fits.BinTableHDU:
     flux: NDArray[np.float64] = np.full(channels.used.size, np.nan)
     flux[channels.used] = channels.flux
     columns = [
-        fits.Column("e_low", "D", unit="keV", array=made.e_low),
-        fits.Column("e_high", "D", unit="keV", array=made.e_high),
+        fits.Column("e_low", "D", unit="keV", array=channels.e_low),
+        fits.Column("e_high", "D", unit="keV", array=channels.e_high),
         fits.Column("used", "L", array=channels.used),
         fits.Column("counts", "D", unit="ct", array=channels.counts),
         fits.Column("background", "D", unit="ct", array=channels.background),

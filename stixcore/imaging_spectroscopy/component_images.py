@@ -25,8 +25,12 @@ from stixcore.imaging_spectroscopy.channel_pixels import outside_range
 from stixcore.imaging_spectroscopy.component_recipe import COMPONENT_REVISION, ComponentRecipe
 from stixcore.imaging_spectroscopy.recipe_pair import LEAST_COUNTS
 from stixcore.imaging_spectroscopy.visibility_images import (
+    ChannelVisibilities,
     channel_visibilities,
     images_of,
+    label_notes,
+    misfit_severity,
+    numbered,
     prepare_pair,
     scaled_pixels,
 )
@@ -40,7 +44,6 @@ from stixcore.spectra.fit.energy_range import SAME_ENERGY
 from stixcore.spectra.fit.result import SpectrumFit
 from stixcore.spectra.models.thermal import ThermalTable
 from stixcore.visibility.components import SeparatedVisibilities, component_fluxes, component_weights, separate
-from stixcore.visibility.visibilities import Visibilities
 
 Floats = NDArray[np.float64]
 
@@ -50,62 +53,21 @@ LOWEST = 5.0
 LEAST_SHARE, LEAST_CHANNELS = 0.1, 2
 #: Condition number of the weights from which the components are doubtful: noise is amplified up to that factor.
 CONDITION = 100.0
-#: χ² per degree of freedom from which the channels do not agree with the components, as in the verdict on images, and
-#: the share of the amplitudes (rms) that must disagree too: bright flares show differences that change no image.
-CHI2, MISFIT = 4.0, 0.1
-#: χ² per degree of freedom from which there is a note: a simulated flare has 2.5 if its model lacks a component.
-CHI2_NOTE = 2.0
 
 _KINDS: Mapping[str, str] = {"vth": "thermal", "thick2": "thick target", "thin2": "thin target"}
 
 
 @dataclass(frozen=True, eq=False)
-class Channels:
-    """The channels of the spectrum, and what is known of those that are used.
+class Channels(ChannelVisibilities):
+    """The channels of the spectrum, with the shares of the components in those that are used.
 
     Attributes
     ----------
-    e_low, e_high : (n_channel,) float, keV
-    used : (n_channel,) bool
-    reasons : tuple of str
-        Why a channel is not used; empty if it is.
-    counts, background : (n_channel,) float, ct
-        Above background, and background, in the sub-collimators and pixels of the images; NaN outside the range.
-    flux : (n_used,) float, ct s⁻¹ cm⁻² keV⁻¹
-        From these counts.
     weights : (n_used, n_component) float
-        Shares of the components.
+        Shares of the components; the other attributes are those of `ChannelVisibilities`.
     """
 
-    e_low: Floats
-    e_high: Floats
-    used: NDArray[np.bool_]
-    reasons: tuple[str, ...]
-    counts: Floats
-    background: Floats
-    flux: Floats
     weights: Floats
-
-    @property
-    def energy(self) -> tuple[float, float]:
-        """From the first to the last channel that is used, keV; it may have `gaps`."""
-        return float(self.e_low[self.used][0]), float(self.e_high[self.used][-1])
-
-    @property
-    def gaps(self) -> tuple[tuple[float, float], ...]:
-        """Ranges within `energy` whose channels are not used, keV."""
-        ends, starts = self.e_high[self.used][:-1], self.e_low[self.used][1:]
-        return tuple((float(a), float(b)) for a, b in zip(ends, starts, strict=True) if b - a > SAME_ENERGY)
-
-    @property
-    def gaps_text(self) -> str:
-        """The gaps for people: "15-16 and 18-20 keV"; empty without any."""
-        return f"{' and '.join(f'{a:g}-{b:g}' for a, b in self.gaps)} keV" if self.gaps else ""
-
-    @property
-    def width(self) -> Floats:
-        """Width of the channels that are used, (n_used,) float, keV."""
-        return np.asarray((self.e_high - self.e_low)[self.used])
 
 
 @dataclass(frozen=True, eq=False)
@@ -271,7 +233,8 @@ def _component_images(
     progress: Callable[[str, Method, int, int], None] | None,
 ) -> ComponentImages:
     fit = _fit_of(spectrum)
-    channels, vis = _channels(recipe, fit, spectrum.spectrum, data)
+    channels = _channels(recipe, fit, spectrum.spectrum, data)
+    vis = channels.vis
     separated = separate(
         np.array([one.vis for one in vis]), np.array([one.sigma for one in vis]), channels.flux, channels.weights
     )
@@ -291,19 +254,13 @@ def _component_images(
             meta={**vis[0].meta, "e_low": pixels.e_low, "e_high": pixels.e_high, "component": label},
         )
         scaled = scaled_pixels(pixels, source, float(fluxes[number]), data, covered)
-        told = None if progress is None else _numbered(progress, label, number, len(fluxes))
+        told = numbered(progress, label, number, len(fluxes))
         notes = (*common, *weak[number])
         images = images_of(recipe.images, data, source, scaled, notes, told, f"{component_name(label)} component")
         share = float(fluxes[number] / fluxes.sum())
         made.append(ComponentImage(label, component_name(label), float(fluxes[number]), share, images))
     findings = (*common, *(found for some in weak for found in some))
     return ComponentImages(recipe, spectrum, channels, vis[0].labels, separated, misfit, tuple(made), findings)
-
-
-def _numbered(
-    progress: Callable[[str, Method, int, int], None], label: str, number: int, components: int
-) -> Callable[[Method, int, int], None]:
-    return lambda method, n, methods: progress(label, method, number * methods + n, components * methods)
 
 
 def _fit_of(spectrum: MeasuredSpectrum) -> SpectrumFit:
@@ -320,9 +277,7 @@ def _fit_of(spectrum: MeasuredSpectrum) -> SpectrumFit:
     return spectrum.fit
 
 
-def _channels(
-    recipe: ComponentRecipe, fit: SpectrumFit, spectrum: CountSpectrum, data: PreparedData
-) -> tuple[Channels, list[Visibilities]]:
+def _channels(recipe: ComponentRecipe, fit: SpectrumFit, spectrum: CountSpectrum, data: PreparedData) -> Channels:
     """Choose the channels, and form their visibilities without the systematic error."""
     e_low, e_high = spectrum.e_low, spectrum.e_high
     reasons = _outside(recipe, fit, e_low, e_high)
@@ -334,8 +289,7 @@ def _channels(
         )
         raise SelectionError(message)
     weights = component_weights(np.array(list(fit.components.values()))[:, found.used])
-    channels = Channels(e_low, e_high, found.used, found.reasons, found.counts, found.background, found.flux, weights)
-    return channels, list(found.vis)
+    return Channels(**vars(found), weights=weights)
 
 
 def _outside(recipe: ComponentRecipe, fit: SpectrumFit, e_low: Floats, e_high: Floats) -> list[str]:
@@ -375,21 +329,14 @@ def _findings(
     if separated.ndof == 0:
         text = f"as many channels as components ({len(fit.components)}): no χ² says whether they agree"
         yield Finding("component_channels", Severity.DOUBT, text)
-    elif separated.reduced_chi2 > CHI2_NOTE:
-        doubted = separated.reduced_chi2 > CHI2 and misfit > MISFIT
+    elif (severity := misfit_severity(separated.reduced_chi2, misfit)) is not None:
         text = (
             f"the visibilities of the channels are not exactly sums of {len(fit.components)} components: χ² per degree "
             f"of freedom is {separated.reduced_chi2:.1f}, and {100.0 * misfit:.0f} % of the amplitudes disagree"
         )
-        yield Finding("component_misfit", Severity.DOUBT if doubted else Severity.NOTE, text)
+        yield Finding("component_misfit", severity, text)
     if separated.ndof:
-        reduced = separated.chi2_of_labels / separated.ndof_of_label
-        worst = [f"{labels[j]} ({reduced[j]:.1f})" for j in np.argsort(-reduced) if reduced[j] > CHI2]
-        if worst:
-            text = (
-                f"sub-collimators in which the channels do not agree, with χ² per degree of freedom: {', '.join(worst)}"
-            )
-            yield Finding("component_labels", Severity.NOTE, text)
+        yield from label_notes("component_labels", labels, separated.chi2_of_labels / separated.ndof_of_label)
 
 
 def _gap_notes(channels: Channels) -> tuple[Finding, ...]:

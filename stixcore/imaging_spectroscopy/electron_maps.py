@@ -31,6 +31,9 @@ from stixcore.imaging_spectroscopy.visibility_images import (
     ChannelVisibilities,
     channel_visibilities,
     images_of,
+    label_notes,
+    misfit_severity,
+    numbered,
     prepare_pair,
     scaled_pixels,
 )
@@ -61,8 +64,6 @@ CONTRAST = 0.8
 #: Share of thermal counts, by the fit of the spectrum, from which the flux is doubtful: photons of hot plasma come from
 #: electrons just above their energy. In a simulated flare 2 % make the flux 1.5 times too high.
 THERMAL = 0.01
-#: χ² per degree of freedom for a note, and with this share of the amplitudes (rms) for a doubt.
-CHI2_NOTE, CHI2, MISFIT = 2.0, 4.0, 0.1
 #: Fewer independent energies show no change of the maps with energy.
 LEAST_DOF = 1.5
 
@@ -107,8 +108,6 @@ class ElectronMaps:
     ----------
     recipe : ElectronRecipe
     spectrum : MeasuredSpectrum
-    e_low, e_high : (n_channel,) float, keV
-        Channels of the spectrum.
     channels : ChannelVisibilities
     labels : tuple of str
         Sub-collimators.
@@ -125,8 +124,6 @@ class ElectronMaps:
 
     recipe: ElectronRecipe
     spectrum: MeasuredSpectrum
-    e_low: Floats
-    e_high: Floats
     channels: ChannelVisibilities
     labels: tuple[str, ...]
     electrons: ElectronVisibilities
@@ -135,16 +132,6 @@ class ElectronMaps:
     findings: tuple[Finding, ...]
     albedo_angle: float | None
     elapsed: float = 0.0
-
-    @property
-    def energy(self) -> tuple[float, float]:
-        """Range of the channels that are used, keV."""
-        return float(self.e_low[self.channels.used][0]), float(self.e_high[self.channels.used][-1])
-
-    @property
-    def width(self) -> float:
-        """Sum of the widths of the channels that are used, keV."""
-        return float((self.e_high - self.e_low)[self.channels.used].sum())
 
     @property
     def simulated(self) -> bool:
@@ -264,7 +251,7 @@ def _electron_maps(
     ndof = round(electrons.ndof_of_label * len(vis.labels))
     misfit = unexplained_share(float(electrons.chi2_of_labels.sum()), ndof, power)
     made = ElectronMaps(
-        recipe, spectrum, e_low, e_high, channels, vis.labels, electrons, misfit, (),
+        recipe, spectrum, channels, vis.labels, electrons, misfit, (),
         tuple(_findings(recipe, electrons, misfit, vis.labels)), angle,
     )  # fmt: skip
     maps = tuple(_map(made, data, number, progress) for number in range(len(recipe.energies)))
@@ -321,19 +308,15 @@ def _findings(
             "whatever their energy"
         )
         yield Finding("electron_energies", Severity.DOUBT, text)
-    if electrons.reduced_chi2 > CHI2_NOTE:
-        doubted = electrons.reduced_chi2 > CHI2 and misfit > MISFIT
+    severity = misfit_severity(electrons.reduced_chi2, misfit)
+    if severity is not None:
         text = (
             f"the channels are not exactly those of electrons: χ² per degree of freedom is "
             f"{electrons.reduced_chi2:.1f}, and {100.0 * misfit:.0f} % of the amplitudes disagree; errors are larger "
             f"by {np.sqrt(electrons.scale):.1f}"
         )
-        yield Finding("electron_misfit", Severity.DOUBT if doubted else Severity.NOTE, text)
-    reduced = electrons.chi2_of_labels / electrons.ndof_of_label
-    worst = [f"{labels[j]} ({reduced[j]:.1f})" for j in np.argsort(-reduced) if reduced[j] > CHI2]
-    if worst:
-        text = f"sub-collimators in which the channels disagree, with χ² per degree of freedom: {', '.join(worst)}"
-        yield Finding("electron_labels", Severity.NOTE, text)
+        yield Finding("electron_misfit", severity, text)
+    yield from label_notes("electron_labels", labels, electrons.chi2_of_labels / electrons.ndof_of_label)
 
 
 def _map(
@@ -348,7 +331,7 @@ def _map(
     slope, thermal = _slope(electrons, energy), _thermal_share(made.spectrum, energy)
     contrast = float(electrons.contrast[number])
     name = f"electrons of {energy:g} keV"
-    pixels = data.sum_pixels(made.energy)
+    pixels = data.sum_pixels(made.channels.energy)
     source = made.channels.vis[0]
     source = replace(
         source,
@@ -356,9 +339,9 @@ def _map(
         sigma=electrons.sigma[number],
         meta={**source.meta, "e_low": pixels.e_low, "e_high": pixels.e_high, "electron_energy": energy},
     )
-    told = None if progress is None else _numbered(progress, energy, number, len(recipe.energies))
-    notes = (*made.findings, *_doubts(energy, (low, middle, high), contrast, thermal, made.energy[1]))
-    covered = made.width / (pixels.e_high - pixels.e_low)
+    told = numbered(progress, energy, number, len(recipe.energies))
+    notes = (*made.findings, *_doubts(energy, (low, middle, high), contrast, thermal, made.channels.energy[1]))
+    covered = float(made.channels.width.sum()) / (pixels.e_high - pixels.e_low)
     scaled = scaled_pixels(pixels, source, total, data, covered, counts=False)
     images = _in_electrons(images_of(recipe.images, data, source, scaled, notes, told, name))
     sigma = float(electrons.total_sigma[number])
@@ -368,12 +351,6 @@ def _map(
 def _in_electrons(images: ImageSet) -> ImageSet:
     """The same images with the unit of electrons."""
     return replace(images, images={method: replace(one, unit=UNIT) for method, one in images.images.items()})
-
-
-def _numbered(
-    progress: Callable[[float, Method, int, int], None], energy: float, number: int, energies: int
-) -> Callable[[Method, int, int], None]:
-    return lambda method, n, methods: progress(energy, method, number * methods + n, energies * methods)
 
 
 def _slope(electrons: ElectronVisibilities, energy: float) -> float:

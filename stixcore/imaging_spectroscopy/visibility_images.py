@@ -20,13 +20,14 @@ from stixcore.errors import ReconstructionError
 from stixcore.imaging.position_error import position_error
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.total_flux import counted_flux
-from stixcore.imaging.trust import Finding
+from stixcore.imaging.trust import Finding, Severity
 from stixcore.imaging_spectroscopy.channel_pixels import channel_pixels
 from stixcore.measure_spectrum import SpectrumRequest, measure_spectrum
 from stixcore.options import ImageRequest
 from stixcore.prepare import PreparedData
 from stixcore.recipe import Recipe
 from stixcore.reconstruct import ImageSet, prepare_recipe, run_methods
+from stixcore.spectra.fit.energy_range import SAME_ENERGY
 from stixcore.spectra.models.thermal import ThermalTable
 from stixcore.spectrum_recipe import SpectrumRecipe
 from stixcore.visibility.form import form_visibilities
@@ -35,6 +36,12 @@ from stixcore.visibility.visibilities import Visibilities
 
 Floats = NDArray[np.float64]
 
+#: χ² per degree of freedom from which channels that disagree are a doubt, as in the verdict on images, and the share of
+#: the amplitudes (rms) that must disagree too: bright flares show differences that change no image.
+CHI2, MISFIT = 4.0, 0.1
+#: χ² per degree of freedom from which there is a note: a simulated flare has 2.5 if its model lacks a component.
+CHI2_NOTE = 2.0
+
 
 @dataclass(frozen=True, eq=False)
 class ChannelVisibilities:
@@ -42,6 +49,7 @@ class ChannelVisibilities:
 
     Attributes
     ----------
+    e_low, e_high : (n_channel,) float, keV
     used : (n_channel,) bool
     reasons : tuple of str
         Why a channel is not used; empty if it is.
@@ -53,12 +61,35 @@ class ChannelVisibilities:
         Of the channels that are used; helioprojective axes, phase centre = map centre.
     """
 
+    e_low: Floats
+    e_high: Floats
     used: NDArray[np.bool_]
     reasons: tuple[str, ...]
     counts: Floats
     background: Floats
     flux: Floats
     vis: tuple[Visibilities, ...]
+
+    @property
+    def energy(self) -> tuple[float, float]:
+        """From the first to the last channel that is used, keV; it may have `gaps`."""
+        return float(self.e_low[self.used][0]), float(self.e_high[self.used][-1])
+
+    @property
+    def gaps(self) -> tuple[tuple[float, float], ...]:
+        """Ranges within `energy` whose channels are not used, keV."""
+        ends, starts = self.e_high[self.used][:-1], self.e_low[self.used][1:]
+        return tuple((float(a), float(b)) for a, b in zip(ends, starts, strict=True) if b - a > SAME_ENERGY)
+
+    @property
+    def gaps_text(self) -> str:
+        """The gaps for people: "15-16 and 18-20 keV"; empty without any."""
+        return f"{' and '.join(f'{a:g}-{b:g}' for a, b in self.gaps)} keV" if self.gaps else ""
+
+    @property
+    def width(self) -> Floats:
+        """Width of the channels that are used, (n_used,) float, keV."""
+        return np.asarray((self.e_high - self.e_low)[self.used])
 
 
 def prepare_pair(
@@ -115,7 +146,41 @@ def channel_visibilities(
         vis = form_visibilities(pixels, labels, flare_xy=flare_xy, scheme=scheme, systematic=0.0)
         found.append(vis.to_helioprojective(recipe.pointing, x, y))
     used = np.array([not reason for reason in told])
-    return ChannelVisibilities(used, tuple(told), net, quiet, np.array(flux), tuple(found))
+    return ChannelVisibilities(e_low, e_high, used, tuple(told), net, quiet, np.array(flux), tuple(found))
+
+
+def misfit_severity(reduced_chi2: float, misfit: float) -> Severity | None:
+    """Whether channels that do not agree are a doubt or a note; None if they agree.
+
+    Parameters
+    ----------
+    reduced_chi2 : float
+        Of all channels, per degree of freedom.
+    misfit : float
+        Share of the amplitudes (rms) in disagreement, beyond noise.
+    """
+    if reduced_chi2 > CHI2 and misfit > MISFIT:
+        return Severity.DOUBT
+    return Severity.NOTE if reduced_chi2 > CHI2_NOTE else None
+
+
+def label_notes(code: str, labels: Sequence[str], reduced_chi2: Floats) -> tuple[Finding, ...]:
+    """A note about the sub-collimators in which the channels disagree, by their χ² per degree of freedom, (n_vis,)."""
+    order = np.argsort(-reduced_chi2)
+    worst = [f"{labels[j]} ({reduced_chi2[j]:.1f})" for j in order if reduced_chi2[j] > CHI2]
+    if not worst:
+        return ()
+    text = f"sub-collimators in which the channels disagree, with χ² per degree of freedom: {', '.join(worst)}"
+    return (Finding(code, Severity.NOTE, text),)
+
+
+def numbered[Key](
+    progress: Callable[[Key, Method, int, int], None] | None, key: Key, number: int, sets: int
+) -> Callable[[Method, int, int], None] | None:
+    """Progress of image set ``number`` of ``sets`` with as many images each, counted through all of them."""
+    if progress is None:
+        return None
+    return lambda method, n, methods: progress(key, method, number * methods + n, sets * methods)
 
 
 def scaled_pixels(

@@ -157,7 +157,7 @@ def made(recipe, files):
 
 
 def test_electrons_of_the_m1_flare(made):
-    assert made.energy == (10.0, 28.0)
+    assert made.channels.energy == (10.0, 28.0)
     assert made.electrons.n_channels == 11
     assert made.electrons.reduced_chi2 == pytest.approx(1.1, abs=0.2)
     assert made.albedo_angle == pytest.approx(32.9, abs=0.5)
