@@ -93,8 +93,8 @@ def _number(value: float) -> str:
 TITLE = "Spectra of previews"
 INTRODUCTION = """
 The {number} time ranges that previews show of the flares of 9-11 November 2022, warm, in one process with linear
-algebra on one thread: processor times, and elapsed times at a load of {load:.0f} on two cores. Files are verified for
-each spectrum, and its files and record written to disk. While astropy made the headers, that took six times as long,
-and the whole spectrum 1.5 times (alternating runs, 0.21 s and 0.15 s). `make bench ARGS=preview_spectra` measures again
-and writes this section.
+algebra on one thread: processor times, and elapsed times at a load of {load:.0f} on two cores. For each spectrum, input
+files are verified, and its files and record are written to disk. With headers made by astropy, writing takes six times
+as long, and the whole spectrum 1.5 times as long (alternating runs, 0.21 s and 0.15 s).
+`make bench ARGS=preview_spectra` measures again and writes this section.
 """
