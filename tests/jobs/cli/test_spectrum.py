@@ -80,7 +80,7 @@ def test_in_words(stix_jobs, words):
         (["--fit", "sun"], "model must be auto or up to 4 of vth, thick2, thin2 joined by '+', found 'sun'"),
         (["--pixels", "12"], "pixels must be different indices from 0 to 11, found [12]"),
         (["--detectors", "8"], "8 is the flare locator, which has no response"),
-        (["--fit", "none", "--fixed", "T_keV=1.5"], "--fixed T_keV=1.5: nothing is fitted with --fit none"),
+        (["--fit", "none", "--fixed", "T_keV=1.5"], "--fixed 'T_keV=1.5': nothing is fitted with --fit none"),
         (["--energy", "30", "40"], "a fit needs at least 4 channels, the range has 0"),
     ],
 )
