@@ -11,7 +11,7 @@ import numpy as np
 from archive.layout import REGIONS_RECORD
 from dashboards.shared import formatting
 from dashboards.shared.region_looks import sign_html
-from dashboards.shared.spectrum_table import readable, with_errors, with_unit
+from dashboards.shared.spectrum_table import readable, with_errors
 from stixcore.errors import InvalidProduct
 from stixcore.spectra.models.thermal import KEV_PER_MK
 
@@ -111,7 +111,7 @@ def _value(fit: Mapping[str, Any], name: str) -> str:
         return formatting.UNKNOWN
     scale = KEV_PER_MK if name.startswith("T_keV") else 1.0
     errors = [None if error is None else error / scale for error in (one["sigma_minus"], one["sigma_plus"])]
-    return escape(with_unit(with_errors(one["value"] / scale, *errors), ""))
+    return escape(with_errors(one["value"] / scale, *errors))
 
 
 def _doubts(document: Document) -> str:

@@ -100,8 +100,13 @@ def with_errors(value: float, minus: float | None, plus: float | None) -> str:
 
 
 def with_unit(text: str, unit: str) -> str:
-    """``18.2 ± 0.4 MK``, ``(0.127 ± 0.014) × 10⁴⁹ cm⁻³``."""
-    return f"({text}) × {unit}" if unit.startswith("10") and " " in text else f"{text} {unit}".rstrip()
+    """``18.2 ± 0.4 MK``, ``(0.127 ± 0.014) × 10⁴⁹ cm⁻³``; the words for an open side come last."""
+    numbers, opened, sides = text.partition(" (open ")
+    if unit.startswith("10"):
+        shown = f"({numbers}) × {unit}" if " " in numbers else f"{numbers} × {unit}"
+    else:
+        shown = f"{numbers} {unit}".rstrip()
+    return f"{shown}{opened}{sides}"
 
 
 def _verdict_html(document: Document) -> str:
@@ -152,7 +157,7 @@ def _value(name: str, one: Mapping[str, Any]) -> str:
     if not name.startswith("T_keV"):
         return escape(text)
     scaled = [None if error is None else error / KEV_PER_MK for error in errors]
-    return f"{escape(with_errors(one['value'] / KEV_PER_MK, *scaled))} MK <i>{escape(text)}</i>"
+    return f"{escape(with_unit(with_errors(one['value'] / KEV_PER_MK, *scaled), 'MK'))} <i>{escape(text)}</i>"
 
 
 def _remark(one: Mapping[str, Any]) -> str:

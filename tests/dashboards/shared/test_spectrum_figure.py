@@ -116,7 +116,7 @@ def test_table_has_every_parameter_with_both_errors():
     text = text_of(spectrum_html(document(), background="2211098157", automatic=True))
     for said in (
         "18.18 ± 0.42 MK", "1.567 −0.036 +0.037 keV", "(0.127 −0.013 +0.015) × 10⁴⁹ cm⁻³", "5.30 −0.14 +0.13",
-        "(2.05 −0.64 (open above)) × 10³⁵ s⁻¹", "20 keV fixed", "−0.996",
+        "(2.05 −0.64) × 10³⁵ s⁻¹ (open above)", "20 keV fixed", "−0.996",
         "F₀ and low-energy cutoff are determined only together",
         "4–16 keV. The fit starts at 4 keV", "3.0 ÷ 2 = 1.50", "vth+thick2 13.0, vth 89.0", "CHIANTI 10.1 (built in)",
         "heliocentric angle 32.9°", "2211098157", "elut_table_20220918", "gsw-2026, without loss of charge",
@@ -168,3 +168,10 @@ def test_errors_have_two_digits(numbers, text):
 def test_powers_of_ten_in_units_multiply():
     assert with_unit("0.127 ± 0.014", "10⁴⁹ cm⁻³") == "(0.127 ± 0.014) × 10⁴⁹ cm⁻³"
     assert with_unit("18 ± 2", "MK") == "18 ± 2 MK"
+    assert with_unit("20", "10⁴⁹ cm⁻³") == "20 × 10⁴⁹ cm⁻³"
+
+
+def test_open_sides_come_after_the_unit():
+    assert with_unit("18.20 +0.40 (open below)", "MK") == "18.20 +0.40 MK (open below)"
+    assert with_unit("18.2 (open below and above)", "10⁴⁹ cm⁻³") == "18.2 × 10⁴⁹ cm⁻³ (open below and above)"
+    assert with_unit("(7.0 −1.7) × 10⁻⁵ (open above)", "") == "(7.0 −1.7) × 10⁻⁵ (open above)"
