@@ -68,6 +68,11 @@ def spectrum_html(document: Document, *, background: str = "", automatic: bool =
         raise InvalidProduct(SPECTRUM_RECORD, "the description of a spectrum", repr(error)) from error
 
 
+def is_open(value: float, error: float | None) -> bool:
+    """Whether an error limits nothing: it is None, or more than `FARTHEST` times the value."""
+    return error is None or (value != 0.0 and error > FARTHEST * abs(value))
+
+
 def with_errors(value: float, minus: float | None, plus: float | None) -> str:
     """``18.2 ± 0.4``, ``18.2 −0.4 +0.5``; an open side in words. Two digits of the smaller error.
 
@@ -77,7 +82,7 @@ def with_errors(value: float, minus: float | None, plus: float | None) -> str:
     minus, plus : float or None
         Errors, both positive; None for an open side, as is one above `FARTHEST` values. Both 0: the value has none.
     """
-    minus, plus = (None if error and value and error > FARTHEST * abs(value) else error for error in (minus, plus))
+    minus, plus = (None if is_open(value, error) else error for error in (minus, plus))
     errors = [error for error in (minus, plus) if error]
     if not errors:
         shown = formatting.number(value)

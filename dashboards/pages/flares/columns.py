@@ -18,7 +18,7 @@ from dashboards.shared.image_columns import OF_ESTIMATES, simulated_mark
 from dashboards.shared.light_times import Clock
 from dashboards.shared.links import Links, flare_address
 from dashboards.shared.paged_table import TableColumn, choose_columns
-from dashboards.shared.spectrum_table import AUTOMATIC, with_errors
+from dashboards.shared.spectrum_table import AUTOMATIC, is_open, with_errors
 from dashboards.shared.time_window import AROUND_FLARE, LEAST_AROUND_FLARE_S, Window
 
 
@@ -258,7 +258,8 @@ def _fitted(name: str) -> Cell:
                 "This component is not in the fit" if flare.spectrum_verdict else "No spectrum of this flare is fitted"
             )
             return f'<span title="{why}">{UNKNOWN}</span>'
-        shown = f"{formatting.number(value)} <i>error open</i>" if sigma is None else with_errors(value, sigma, sigma)
+        unlimited = is_open(value, sigma)
+        shown = f"{formatting.number(value)} <i>error open</i>" if unlimited else with_errors(value, sigma, sigma)
         doubtful = flare.spectrum_verdict == "doubtful"
         mark = '<br><span class="mark doubt" title="The flare page says why">doubtful</span>' if doubtful else ""
         return f'<span class="whole">{shown}</span>{mark}'

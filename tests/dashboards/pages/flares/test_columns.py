@@ -70,6 +70,7 @@ FIT = {"temperature": 18.18, "temperature_sigma": 0.42, "spectrum_verdict": "tru
     [
         ("temperature", FIT, "18.18 ± 0.42"),
         ("temperature", {"temperature": 18.18, "spectrum_verdict": "trusted"}, "18.2 error open"),
+        ("delta", {"delta": 5.0, "delta_sigma": 501.0, "spectrum_verdict": "trusted"}, "5 error open"),
         ("temperature", FIT | {"spectrum_verdict": "doubtful"}, "18.18 ± 0.42doubtful"),
         ("emission", {"emission_measure": 0.0012, "emission_measure_sigma": 0.0001}, "0.00120 ± 0.00010"),
         ("delta", {"delta": 5.3, "delta_sigma": 0.14}, "5.30 ± 0.14"),
