@@ -20,10 +20,13 @@ class JsonRecipe(ABC):
         What it is a recipe of, for messages.
     format_version : int
         Version of the JSON format.
+    revision : int
+        Of the software that gives the numbers.
     """
 
     contents: ClassVar[str]
     format_version: ClassVar[int]
+    revision: int
 
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
@@ -42,6 +45,17 @@ class JsonRecipe(ABC):
     def text_id(self) -> str:
         """First 16 hex digits of the SHA-256 of the canonical JSON."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+
+    def require_revision(self, current: int) -> None:
+        """Refuse a recipe for which this software, of revision ``current``, gives other numbers.
+
+        Raises
+        ------
+        SelectionError
+        """
+        if self.revision != current:
+            message = f"the recipe of {self.contents} has revision {self.revision}, this software {current}"
+            raise SelectionError(message)
 
     @classmethod
     def from_json(cls, text: str) -> Self:

@@ -181,9 +181,7 @@ def measure_recipe(
         When the files do not allow the selection, an option is wrong, or this software has another revision or other
         tables than the recipe.
     """
-    if recipe.revision != SPECTRUM_REVISION:
-        message = f"the recipe of the spectrum has revision {recipe.revision}, this software {SPECTRUM_REVISION}"
-        raise SelectionError(message)
+    recipe.require_revision(SPECTRUM_REVISION)
     thermal = thermal_reference(recipe.request.model, table)
     if recipe.thermal != thermal:
         wanted, found = (

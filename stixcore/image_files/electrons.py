@@ -85,6 +85,7 @@ def _cards(made: ElectronMaps, one: ElectronMap) -> Iterator[Card]:
     yield "ELECCONT", one.contrast, "part of a change with energy that is left"
     yield "ELECSLOP", one.slope, "-dln W/dln E of the whole flare"
     yield "ELECTHRM", one.thermal_share, "share of thermal counts at this energy"
+    yield "ELECGAPS", made.channels.gaps_text, "not used between ENERGY_L and ENERGY_H"
     yield "ELECDOF", electrons.dof, "independent energies"
     yield "ELECREG", electrons.strength, "strength of regularization"
     yield "ELECCHI2", electrons.reduced_chi2, "chi^2 per degree of freedom of all channels"

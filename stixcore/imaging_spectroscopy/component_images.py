@@ -27,6 +27,7 @@ from stixcore.imaging_spectroscopy.recipe_pair import LEAST_COUNTS
 from stixcore.imaging_spectroscopy.visibility_images import (
     ChannelVisibilities,
     channel_visibilities,
+    gap_notes,
     images_of,
     label_notes,
     misfit_severity,
@@ -217,9 +218,7 @@ def component_images(
         When the components cannot be told apart, or none of the images can be made.
     """
     begin = perf_counter()
-    if recipe.revision != COMPONENT_REVISION:
-        message = f"the recipe of component images has revision {recipe.revision}, this software {COMPONENT_REVISION}"
-        raise SelectionError(message)
+    recipe.require_revision(COMPONENT_REVISION)
     spectrum = measure_recipe(recipe.spectrum, locate, catalog, table)
     with single_threaded():  # the same numbers in every process
         made = _component_images(recipe, spectrum, prepare_data(recipe.images, locate, catalog), progress)
@@ -240,7 +239,10 @@ def _component_images(
     )
     ratio = np.array([one.amplitude / one.sigma for one in vis])
     misfit = unexplained_share(separated.chi2, separated.ndof, float((ratio**2).sum()))
-    common = (*_gap_notes(channels), *_findings(recipe, fit, separated, misfit, vis[0].labels))
+    gaps = gap_notes(
+        "component_gaps", channels, "fluxes are the means of the channels that are used, and counts are theirs"
+    )
+    common = (*gaps, *_findings(recipe, fit, separated, misfit, vis[0].labels))
     weak = [_weak(label, share) for label, share in zip(fit.components, channels.weights.T, strict=True)]
     fluxes = component_fluxes(channels.flux, channels.width, channels.weights)
     pixels = data.sum_pixels(channels.energy)
@@ -337,18 +339,6 @@ def _findings(
         yield Finding("component_misfit", severity, text)
     if separated.ndof:
         yield from label_notes("component_labels", labels, separated.chi2_of_labels / separated.ndof_of_label)
-
-
-def _gap_notes(channels: Channels) -> tuple[Finding, ...]:
-    """A note about channels that are left out between others."""
-    if not channels.gaps:
-        return ()
-    low, high = channels.energy
-    text = (
-        f"the images of {low:g}-{high:g} keV are without {channels.gaps_text}: fluxes are the means of the channels "
-        "that are used, and counts are theirs"
-    )
-    return (Finding("component_gaps", Severity.NOTE, text),)
 
 
 def _weak(label: str, weights: Floats) -> tuple[Finding, ...]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stixcore.errors import SelectionError
-from stixcore.imaging_spectroscopy.recipe_pair import LEAST_COUNTS, VISIBILITY_METHODS, require_pair
+from stixcore.imaging_spectroscopy.recipe_pair import LEAST_COUNTS, require_pair
 from stixcore.json_recipe import JsonRecipe
 from stixcore.recipe import Recipe
 from stixcore.spectrum_recipe import NO_MODEL, SpectrumRecipe
@@ -21,7 +21,6 @@ from stixcore.spectrum_recipe import NO_MODEL, SpectrumRecipe
 COMPONENT_RECIPE_VERSION = 1
 #: Raised whenever the software gives other numbers for the same recipe.
 COMPONENT_REVISION = 1
-COMPONENT_METHODS = VISIBILITY_METHODS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +30,8 @@ class ComponentRecipe(JsonRecipe):
     Attributes
     ----------
     images : Recipe
-        Of the images: files, pointing, grid, location, methods of `COMPONENT_METHODS` with their parameters, and number
-        and seed of the simulated copies. Its energy range holds the channels that are used.
+        Of the images: files, pointing, grid, location, methods for visibilities with their parameters, and number and
+        seed of the simulated copies. Its energy range holds the channels that are used.
     spectrum : SpectrumRecipe
         Of the whole flare: the same files and time range, the response, and the model with the components.
     least_counts : float, ct

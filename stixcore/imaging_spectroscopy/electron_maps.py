@@ -30,6 +30,7 @@ from stixcore.imaging_spectroscopy.electron_recipe import (
 from stixcore.imaging_spectroscopy.visibility_images import (
     ChannelVisibilities,
     channel_visibilities,
+    gap_notes,
     images_of,
     label_notes,
     misfit_severity,
@@ -220,9 +221,7 @@ def electron_maps(
         When an electron energy lies outside, or none of the maps can be made.
     """
     begin = perf_counter()
-    if recipe.revision != ELECTRON_REVISION:
-        message = f"the recipe of electron maps has revision {recipe.revision}, this software {ELECTRON_REVISION}"
-        raise SelectionError(message)
+    recipe.require_revision(ELECTRON_REVISION)
     spectrum = measure_recipe(recipe.spectrum, locate, catalog, table)
     with single_threaded():  # the same numbers in every process
         made = _electron_maps(recipe, spectrum, prepare_data(recipe.images, locate, catalog), progress)
@@ -250,9 +249,10 @@ def _electron_maps(
     power = float(sum(((one.amplitude / one.sigma) ** 2).sum() for one in channels.vis))
     ndof = round(electrons.ndof_of_label * len(vis.labels))
     misfit = unexplained_share(float(electrons.chi2_of_labels.sum()), ndof, power)
+    gaps = gap_notes("electron_gaps", channels, "electrons are found from the photons of the other channels")
     made = ElectronMaps(
         recipe, spectrum, channels, vis.labels, electrons, misfit, (),
-        tuple(_findings(recipe, electrons, misfit, vis.labels)), angle,
+        (*gaps, *_findings(recipe, electrons, misfit, vis.labels)), angle,
     )  # fmt: skip
     maps = tuple(_map(made, data, number, progress) for number in range(len(recipe.energies)))
     return replace(made, maps=maps)

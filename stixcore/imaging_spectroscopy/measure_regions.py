@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 
 from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
 from stixcore.calibration.grids import scheme_transmission
-from stixcore.errors import SelectionError
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.threads import single_threaded
@@ -134,9 +133,7 @@ def measure_regions(
         When the files do not allow the selection, a region does not fit the image, no channel can be imaged, or this
         software has another revision or other tables than the recipe.
     """
-    if recipe.revision != REGION_REVISION:
-        message = f"the recipe of region spectra has revision {recipe.revision}, this software {REGION_REVISION}"
-        raise SelectionError(message)
+    recipe.require_revision(REGION_REVISION)
     whole = measure_recipe(recipe.spectrum, locate, catalog, table)
     spectrum = whole.spectrum
     with single_threaded():

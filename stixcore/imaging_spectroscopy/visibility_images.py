@@ -164,6 +164,15 @@ def misfit_severity(reduced_chi2: float, misfit: float) -> Severity | None:
     return Severity.NOTE if reduced_chi2 > CHI2_NOTE else None
 
 
+def gap_notes(code: str, channels: ChannelVisibilities, consequence: str) -> tuple[Finding, ...]:
+    """A note about channels that are left out between others, and what follows from it."""
+    if not channels.gaps:
+        return ()
+    low, high = channels.energy
+    text = f"the images of {low:g}-{high:g} keV are without {channels.gaps_text}: {consequence}"
+    return (Finding(code, Severity.NOTE, text),)
+
+
 def label_notes(code: str, labels: Sequence[str], reduced_chi2: Floats) -> tuple[Finding, ...]:
     """A note about the sub-collimators in which the channels disagree, by their χ² per degree of freedom, (n_vis,)."""
     order = np.argsort(-reduced_chi2)

@@ -182,6 +182,17 @@ def test_channels_say_why_they_are_not_used(made):
     assert all((reason == "") == used for reason, used in zip(reasons, made.channels.used, strict=True))
 
 
+def test_channels_left_out_between_others_are_named(recipe, files):
+    # 16-18 keV has more counts than 15-16 keV, because it is wider
+    fewer = electron_maps(
+        replace(recipe, least_counts=15_000.0, energies=(12.0,)), locate(files[0], files[1], *files[2])
+    )
+    assert (fewer.channels.energy, fewer.channels.gaps_text) == ((10.0, 18.0), "15-16 keV")
+    (said,) = (found for found in fewer.maps[0].images.findings if found.code == "electron_gaps")
+    assert "are without 15-16 keV" in said.text
+    assert said.severity is Severity.NOTE
+
+
 def test_the_same_recipe_gives_the_same_pixels_whatever_the_model(made, recipe, files):
     spectrum = replace(recipe.spectrum, request=replace(recipe.spectrum.request, model=NO_MODEL), thermal=None)
     told = []
@@ -213,5 +224,7 @@ def test_impossible_recipes_are_refused(recipe, files):
         replace(recipe, images=replace(recipe.images, methods={Method.EM: default_methods()[Method.EM]}))
     with pytest.raises(SelectionError, match="least_counts must be positive"):
         replace(recipe, least_counts=0.0)
+    with pytest.raises(SelectionError, match="the recipe of electron maps has revision 0, this software"):
+        electron_maps(replace(recipe, revision=0), locate())
     with pytest.raises(SelectionError, match=r"electron maps need 4 channels with 1e\+07 counts"):
         electron_maps(replace(recipe, least_counts=1e7), locate(files[0], files[1], *files[2]))
