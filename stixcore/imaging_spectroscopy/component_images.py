@@ -215,7 +215,7 @@ def component_images(
         When the recipe is of another revision, the spectrum has no fit or a single component, or too few channels can
         be used.
     CalibrationError, ReconstructionError
-        When the components cannot be told apart, or none of the images can be made.
+        When the components cannot be separated, or none of the images can be made.
     """
     begin = perf_counter()
     recipe.require_revision(COMPONENT_REVISION)
@@ -256,9 +256,9 @@ def _component_images(
             meta={**vis[0].meta, "e_low": pixels.e_low, "e_high": pixels.e_high, "component": label},
         )
         scaled = scaled_pixels(pixels, source, float(fluxes[number]), data, covered)
-        told = numbered(progress, label, number, len(fluxes))
+        step = numbered(progress, label, number, len(fluxes))
         notes = (*common, *weak[number])
-        images = images_of(recipe.images, data, source, scaled, notes, told, f"{component_name(label)} component")
+        images = images_of(recipe.images, data, source, scaled, notes, step, f"{component_name(label)} component")
         share = float(fluxes[number] / fluxes.sum())
         made.append(ComponentImage(label, component_name(label), float(fluxes[number]), share, images))
     findings = (*common, *(found for some in weak for found in some))

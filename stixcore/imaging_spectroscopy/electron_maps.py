@@ -339,11 +339,11 @@ def _map(
         sigma=electrons.sigma[number],
         meta={**source.meta, "e_low": pixels.e_low, "e_high": pixels.e_high, "electron_energy": energy},
     )
-    told = numbered(progress, energy, number, len(recipe.energies))
+    step = numbered(progress, energy, number, len(recipe.energies))
     notes = (*made.findings, *_doubts(energy, (low, middle, high), contrast, thermal, made.channels.energy[1]))
     covered = float(made.channels.width.sum()) / (pixels.e_high - pixels.e_low)
     scaled = scaled_pixels(pixels, source, total, data, covered, counts=False)
-    images = _in_electrons(images_of(recipe.images, data, source, scaled, notes, told, name))
+    images = _in_electrons(images_of(recipe.images, data, source, scaled, notes, step, name))
     sigma = float(electrons.total_sigma[number])
     return ElectronMap(energy, total, sigma, (low, middle, high), contrast, slope, thermal, images)
 

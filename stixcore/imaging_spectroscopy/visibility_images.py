@@ -130,14 +130,14 @@ def channel_visibilities(
     least_counts : float, ct
         Counts above background that a channel needs.
     """
-    told = list(reasons)
+    why = list(reasons)
     net, quiet = np.full(e_low.size, np.nan), np.full(e_low.size, np.nan)
     flux, found = [], []
     x, y = recipe.location.x, recipe.location.y
     flare_xy, scheme = data.flare_xy(x, y), recipe.amplitude_scheme
-    for i in np.flatnonzero([not reason for reason in told]):
+    for i in np.flatnonzero([not reason for reason in why]):
         channel = channel_pixels(data, float(e_low[i]), float(e_high[i]), least_counts)
-        net[i], quiet[i], told[i] = channel.counts, channel.background, channel.reason
+        net[i], quiet[i], why[i] = channel.counts, channel.background, channel.reason
         if channel.pixels is None:
             continue
         pixels, labels = channel.pixels, channel.pixels.switched_on(recipe.subcollimators)
@@ -145,8 +145,8 @@ def channel_visibilities(
         flux.append(counted_flux(pixels, labels, flare_xy=flare_xy, scheme=scheme))
         vis = form_visibilities(pixels, labels, flare_xy=flare_xy, scheme=scheme, systematic=0.0)
         found.append(vis.to_helioprojective(recipe.pointing, x, y))
-    used = np.array([not reason for reason in told])
-    return ChannelVisibilities(e_low, e_high, used, tuple(told), net, quiet, np.array(flux), tuple(found))
+    used = np.array([not reason for reason in why])
+    return ChannelVisibilities(e_low, e_high, used, tuple(why), net, quiet, np.array(flux), tuple(found))
 
 
 def misfit_severity(reduced_chi2: float, misfit: float) -> Severity | None:

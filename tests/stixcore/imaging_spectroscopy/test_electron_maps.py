@@ -195,16 +195,16 @@ def test_channels_left_out_between_others_are_named(recipe, files):
 
 def test_the_same_recipe_gives_the_same_pixels_whatever_the_model(made, recipe, files):
     spectrum = replace(recipe.spectrum, request=replace(recipe.spectrum.request, model=NO_MODEL), thermal=None)
-    told = []
+    steps = []
     again = electron_maps(
         replace(recipe, spectrum=spectrum),
         locate(files[0], files[1], *files[2]),
-        progress=lambda *step: told.append(step),
+        progress=lambda *step: steps.append(step),
     )
     for one, other in zip(made.maps, again.maps, strict=True):
         np.testing.assert_array_equal(one.images.images[Method.CLEAN].image, other.images.images[Method.CLEAN].image)
         assert other.thermal_share is None
-    assert told[:3] == [(12.0, Method.CLEAN, 0, 8), (12.0, Method.MEM_GE, 1, 8), (15.0, Method.CLEAN, 2, 8)]
+    assert steps[:3] == [(12.0, Method.CLEAN, 0, 8), (12.0, Method.MEM_GE, 1, 8), (15.0, Method.CLEAN, 2, 8)]
 
 
 def test_recipe_and_its_id_survive_json(recipe):
