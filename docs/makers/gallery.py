@@ -132,14 +132,14 @@ def _component_images(data: Path, folder: Path) -> list[str]:
     (folder / "components.png").write_bytes(png(draw_components(made, Method.CLEAN)))
     return [
         "",
-        f"## Hot plasma and electrons apart, {_minute(IMPULSIVE[0])}",
+        f"## Images of hot plasma and of electrons, {_minute(IMPULSIVE[0])}",
         "",
         "![CLEAN images of the thermal and the non-thermal emission of the M1.2 flare](gallery/components.png)",
         "",
-        "The same minute. Each component of the fitted spectrum gets visibilities of its own, which are imaged like",
-        f"any others ([how](../science/components.md)). Condition number {made.separated.condition:.2g};",
-        f"{made.verdict}:",
-        f"{'; '.join(finding.text for finding in made.findings) or 'no doubts'}.",
+        "The same minute. The visibilities of all channels are separated into those of each component of the fitted",
+        "spectrum, which are imaged like any others ([how](../science/components.md)). The separation is",
+        f"{made.verdict}, with a condition number of {made.separated.condition:.2g}. Notes and doubts:",
+        f"{'; '.join(finding.text for finding in made.findings) or 'none'}.",
     ]
 
 
