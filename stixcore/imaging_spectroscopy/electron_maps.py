@@ -371,9 +371,8 @@ def _doubts(
         yield Finding("electron_resolution", Severity.DOUBT, text)
     if contrast < CONTRAST:
         text = (
-            f"around {energy:g} keV the maps show only {100.0 * max(contrast, 0.0):.0f} % of how the shares of sources "
-            "change with energy: spectra of different sources come out too similar, and differences of their indices "
-            "too small"
+            f"around {energy:g} keV the maps show only {100.0 * max(contrast, 0.0):.0f} % of the change of sources "
+            "with energy: spectra of different sources come out too similar, and differences of their indices too small"
         )
         yield Finding("electron_contrast", Severity.DOUBT, text, doubts=frozenset({Aspect.FLUX, Aspect.SHAPE}))
     if energy > highest:

@@ -1,9 +1,9 @@
-"""Every page, every control, with a mouse and with a keyboard alone, as guest, user and operator: ``make walk``.
+"""Every control of every page, by mouse and by keyboard, as guest, user and operator: ``make walk``.
 
-Controls are found on the pages themselves, so that a new one is walked over from its first day. It takes an hour and
-a half on a quiet machine and is no part of ``make test``. ``STIX_WALK_ARCHIVE`` names an archive of real and simulated
+Controls are found on the pages themselves, so that new ones are tested without a change here. It takes an hour and
+a half on a quiet machine and is not part of ``make test``. ``STIX_WALK_ARCHIVE`` names an archive of real and simulated
 files that is there, ``STIX_WALK_FLARES`` one of 40,000 flares; copies of them are used. ``STIX_WALK_PICTURES`` is a
-folder for pictures of every scene, for looking at. A scene fails at an error of the console, a failed request, a
+folder for pictures of every scene. A scene fails at an error of the console, a failed request, a
 request to another host, a page wider than its window, a text that is cut off, and what axe finds serious.
 """
 
