@@ -55,7 +55,7 @@ def _summary(document: Document) -> str:
     if not used:
         return "<p class='advice'>No channel could be imaged.</p>"
     return (
-        f"<p class='box'><b>{formatting.plural(len(used), 'channel')} imaged</b>, "
+        f"<p class='measured'><b>{formatting.plural(len(used), 'channel')} imaged</b>, "
         f"{formatting.energies(used[0][0], used[-1][1])}, {escape(formatting.method_name(document['method']))}, "
         f"errors from {int(document['copies'])} copies of the data.</p>"
     )
