@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from archive.calibration import calibration_catalog
-from archive.chianti import thermal_table
 from jobs.cli.commands import DONE, now
-from jobs.cli.measurement_options import add_files_and_times, require_folder
-from jobs.cli.visibility_options import add_image_options, image_lines, image_request_of
+from jobs.cli.measurement_options import add_files_and_times
+from jobs.cli.visibility_commands import add_image_options, add_output_options, image_lines, make_images, say_result
 from jobs.components.products import describe_components, save_components
-from jobs.imaging.task import Locator
-from jobs.shared.logs import say
 from stixcore.imaging_spectroscopy.component_images import component_images, prepare_component_recipe
 from stixcore.imaging_spectroscopy.recipe_pair import ENERGY, LEAST_COUNTS
-from stixcore.measure_spectrum import SpectrumRequest
 from stixcore.spectra.fit.recipe import AUTO
 
 
@@ -36,31 +29,14 @@ def add_options(parser: argparse.ArgumentParser, time: Callable[[str], np.dateti
         help=f"{AUTO}, or at least two of vth, thick2, thin2 joined by + (default %(default)s)",
     )
     add_image_options(parser, LEAST_COUNTS)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for FITS and PNG files")
-    parser.add_argument("--json", action="store_true", help="print everything about the images as one JSON object")
+    add_output_options(parser, "images")
 
 
 def run_component_images(arguments: argparse.Namespace) -> int:
     """Image the components of the spectrum of one time range."""
-    require_folder(arguments.out)
-    root = arguments.archive.expanduser().resolve()  # shipped tables if there is no archive
-    catalog, table = calibration_catalog(root), thermal_table(root)
-    image_request, times = image_request_of(arguments)
-    recipe = prepare_component_recipe(
-        image_request,
-        SpectrumRequest(**times, model=arguments.fit),
-        arguments.science,
-        arguments.background,
-        arguments.aux,
-        catalog=catalog,
-        table=table,
-        least_counts=arguments.least_counts,
-    )
-    locate = Locator.of(arguments.science, arguments.background, *arguments.aux)
-    made = component_images(recipe, locate, catalog=catalog, table=table)
+    made = make_images(arguments, prepare_component_recipe, component_images)
     described = describe_components(made, save_components(made, arguments.out, now()))
-    for line in [json.dumps(described, allow_nan=False)] if arguments.json else _lines(described):
-        say(line)
+    say_result(described, _lines, as_json=arguments.json)
     return DONE
 
 

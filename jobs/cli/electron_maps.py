@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from archive.calibration import calibration_catalog
-from archive.chianti import thermal_table
 from jobs.cli.commands import DONE, now
-from jobs.cli.measurement_options import add_files_and_times, require_folder
-from jobs.cli.visibility_options import add_image_options, image_lines, image_request_of
+from jobs.cli.measurement_options import add_files_and_times
+from jobs.cli.visibility_commands import add_image_options, add_output_options, image_lines, make_images, say_result
 from jobs.electrons.products import describe_electron_maps, save_electron_maps
-from jobs.imaging.task import Locator
-from jobs.shared.logs import say
 from stixcore.imaging_spectroscopy.electron_maps import electron_maps, prepare_electron_recipe
 from stixcore.imaging_spectroscopy.electron_recipe import ELECTRON_ENERGIES, LEAST_COUNTS, PHOTON_ENERGY
-from stixcore.measure_spectrum import SpectrumRequest
 from stixcore.spectra.fit.recipe import AUTO
 from stixcore.spectrum_recipe import NO_MODEL
 
@@ -46,32 +39,14 @@ def add_options(parser: argparse.ArgumentParser, time: Callable[[str], np.dateti
         "map (default %(default)s)",
     )
     add_image_options(parser, LEAST_COUNTS)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for FITS and PNG files")
-    parser.add_argument("--json", action="store_true", help="print everything about the maps as one JSON object")
+    add_output_options(parser, "maps")
 
 
 def run_electron_maps(arguments: argparse.Namespace) -> int:
     """Map the electron flux of one time range."""
-    require_folder(arguments.out)
-    root = arguments.archive.expanduser().resolve()  # shipped tables if there is no archive
-    catalog, table = calibration_catalog(root), thermal_table(root)
-    image_request, times = image_request_of(arguments)
-    recipe = prepare_electron_recipe(
-        image_request,
-        SpectrumRequest(**times, model=arguments.fit),
-        arguments.science,
-        arguments.background,
-        arguments.aux,
-        catalog=catalog,
-        table=table,
-        energies=arguments.electrons,
-        least_counts=arguments.least_counts,
-    )
-    locate = Locator.of(arguments.science, arguments.background, *arguments.aux)
-    made = electron_maps(recipe, locate, catalog=catalog, table=table)
+    made = make_images(arguments, prepare_electron_recipe, electron_maps, energies=arguments.electrons)
     described = describe_electron_maps(made, save_electron_maps(made, arguments.out, now()))
-    for line in [json.dumps(described, allow_nan=False)] if arguments.json else _lines(described):
-        say(line)
+    say_result(described, _lines, as_json=arguments.json)
     return DONE
 
 

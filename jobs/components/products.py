@@ -11,11 +11,17 @@ from numpy.typing import NDArray
 from jobs.components.figure import draw_components
 from jobs.imaging.products import UNITS as IMAGE_UNITS
 from jobs.imaging.products import findings_as_json, finite
-from jobs.imaging.visibility_images import describe_image, file_stem, save_images
+from jobs.imaging.visibility_images import (
+    describe_channels,
+    describe_image,
+    describe_labels,
+    describe_measurement,
+    file_stem,
+    save_images,
+)
 from jobs.spectra.products import describe_fit
 from stixcore.image_files.components import write_component_image
 from stixcore.imaging_spectroscopy.component_images import ComponentImages
-from stixcore.times import format_time
 
 Floats = NDArray[np.float64]
 
@@ -63,56 +69,32 @@ def describe_components(made: ComponentImages, files: dict[str, Path]) -> dict[s
     files : dict of str to Path
         By kind, as `save_components` returns them.
     """
-    spectrum, separated, recipe = made.spectrum.spectrum, made.separated, made.recipe
+    separated = made.separated
     return {
-        "component_id": recipe.component_id,
-        "recipe": recipe.to_dict(),
-        "simulated": made.simulated,
-        "time_range": [format_time(spectrum.t_start), format_time(spectrum.t_end)],
-        "requested": {"start": recipe.images.time_range[0], "end": recipe.images.time_range[1]},
+        "component_id": made.recipe.component_id,
+        **describe_measurement(made),
         "energy_range_kev": list(made.channels.energy),
-        "energy_gaps_kev": [list(gap) for gap in made.channels.gaps],
-        "location": {"hpc_x": recipe.images.location.x, "hpc_y": recipe.images.location.y},
-        "verdict": made.verdict,
-        "findings": findings_as_json(made.findings),
         "condition": separated.condition,
         "chi2": separated.chi2,
         "ndof": separated.ndof,
-        "misfit": made.misfit,
-        "subcollimators": [
-            {"label": label, "chi2": float(chi2), "ndof": separated.ndof_of_label}
-            for label, chi2 in zip(made.labels, separated.chi2_of_labels, strict=True)
-        ],
+        "subcollimators": describe_labels(made.labels, separated.chi2_of_labels, separated.ndof_of_label),
         "channels": _channels(made),
         "fit": None if made.spectrum.fit is None else describe_fit(made.spectrum.fit),
         "components": [_component(made, number, files) for number in range(len(made.components))],
         "files": {key: str(path) for key, path in files.items()},
         "units": UNITS,
-        "elapsed_s": made.elapsed,
     }
 
 
 def _channels(made: ComponentImages) -> list[dict[str, Any]]:
-    """Every channel of the spectrum; flux, shares and χ² of those that are used."""
-    channels, separated = made.channels, made.separated
-    place = np.cumsum(channels.used) - 1
-    described = []
-    for i, used in enumerate(channels.used):
-        row: dict[str, Any] = {
-            "energy_kev": [float(channels.e_low[i]), finite(channels.e_high[i])],
-            "used": bool(used),
-            "reason": channels.reasons[i] or None,
-            "counts": finite(channels.counts[i]),
-            "background": finite(channels.background[i]),
+    """Every channel of the spectrum; those that are used have shares of the components and χ²."""
+    separated, described = made.separated, describe_channels(made.channels)
+    for number, row in enumerate(row for row in described if row["used"]):
+        row |= {
+            "weights": made.channels.weights[number].tolist(),
+            "chi2": float(separated.chi2_of_channels[number]),
+            "ndof": float(separated.ndof_of_channels[number]),
         }
-        if used:
-            row |= {
-                "flux": float(channels.flux[place[i]]),
-                "weights": channels.weights[place[i]].tolist(),
-                "chi2": float(separated.chi2_of_channels[place[i]]),
-                "ndof": float(separated.ndof_of_channels[place[i]]),
-            }
-        described.append(row)
     return described
 
 

@@ -10,9 +10,12 @@ import numpy as np
 from PIL import Image as Picture
 
 from jobs.imaging.products import UNITS as IMAGE_UNITS
-from jobs.imaging.products import findings_as_json, finite
+from jobs.imaging.products import findings_as_json
 from jobs.imaging.visibility_images import (
+    describe_channels,
     describe_image,
+    describe_labels,
+    describe_measurement,
     draw_image,
     file_stem,
     picture_title,
@@ -23,7 +26,6 @@ from stixcore.image_files.electrons import write_electron_map
 from stixcore.image_files.layout import SOURCE_COLUMNS
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging_spectroscopy.electron_maps import FLUX_UNIT, UNIT, ElectronMap, ElectronMaps
-from stixcore.times import format_time
 
 _COUNT_FLUX = SOURCE_COLUMNS["flux"]
 
@@ -108,27 +110,17 @@ def describe_electron_maps(made: ElectronMaps, files: dict[str, Path]) -> dict[s
     files : dict of str to Path
         By kind, as `save_electron_maps` returns them.
     """
-    spectrum, electrons, recipe = made.spectrum.spectrum, made.electrons, made.recipe
+    electrons = made.electrons
     return {
-        "electron_id": recipe.electron_id,
-        "recipe": recipe.to_dict(),
-        "simulated": made.simulated,
-        "time_range": [format_time(spectrum.t_start), format_time(spectrum.t_end)],
-        "requested": {"start": recipe.images.time_range[0], "end": recipe.images.time_range[1]},
+        "electron_id": made.recipe.electron_id,
+        **describe_measurement(made),
         "photon_range_kev": list(made.channels.energy),
-        "location": {"hpc_x": recipe.images.location.x, "hpc_y": recipe.images.location.y},
-        "verdict": made.verdict,
-        "findings": findings_as_json(made.findings),
         "independent_energies": electrons.dof,
         "strength": electrons.strength,
         "chi2_per_dof": electrons.reduced_chi2,
-        "misfit": made.misfit,
         "albedo_angle_deg": made.albedo_angle,
-        "subcollimators": [
-            {"label": label, "chi2": float(chi2), "ndof": electrons.ndof_of_label}
-            for label, chi2 in zip(made.labels, electrons.chi2_of_labels, strict=True)
-        ],
-        "channels": _channels(made),
+        "subcollimators": describe_labels(made.labels, electrons.chi2_of_labels, electrons.ndof_of_label),
+        "channels": describe_channels(made.channels),
         "electron_bins": {
             "energy_kev": electrons.centres.tolist(),
             "reference": electrons.reference.tolist(),
@@ -136,25 +128,7 @@ def describe_electron_maps(made: ElectronMaps, files: dict[str, Path]) -> dict[s
         "maps": [_map(made, number, files) for number in range(len(made.maps))],
         "files": {key: str(path) for key, path in files.items()},
         "units": UNITS,
-        "elapsed_s": made.elapsed,
     }
-
-
-def _channels(made: ElectronMaps) -> list[dict[str, Any]]:
-    """Every channel of the spectrum; flux of those that are used."""
-    channels = made.channels
-    place = np.cumsum(channels.used) - 1
-    return [
-        {
-            "energy_kev": [float(channels.e_low[i]), finite(channels.e_high[i])],
-            "used": bool(used),
-            "reason": channels.reasons[i] or None,
-            "counts": finite(channels.counts[i]),
-            "background": finite(channels.background[i]),
-            "flux": float(channels.flux[place[i]]) if used else None,
-        }
-        for i, used in enumerate(channels.used)
-    ]
 
 
 def _map(made: ElectronMaps, number: int, files: dict[str, Path]) -> dict[str, Any]:

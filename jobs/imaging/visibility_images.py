@@ -7,18 +7,23 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as Picture
 from PIL import ImageDraw
 
 from archive.atomic import atomic_path, make_folder, write_bytes
 from archive.layout import stamp
 from jobs.imaging.figures import draw_map, font, png
-from jobs.imaging.products import finite, verdict_as_json
+from jobs.imaging.products import findings_as_json, finite, verdict_as_json
 from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.metrics import measure_source
 from stixcore.imaging.ms_clean import MultiScaleCleanParameters
 from stixcore.imaging.reconstruction import Method, method_name
 from stixcore.imaging.trust import Aspect, verdict
+from stixcore.imaging_spectroscopy.component_images import ComponentImages
+from stixcore.imaging_spectroscopy.electron_maps import ElectronMaps
+from stixcore.imaging_spectroscopy.visibility_images import ChannelVisibilities
 from stixcore.reconstruct import ImageSet
 from stixcore.times import format_time
 
@@ -78,6 +83,49 @@ def file_stem(images: ImageSet, energy: tuple[float, float], recipe_id: str) -> 
     """Begins the names of files, like those of other images; ``energy`` in keV."""
     times = f"{stamp(images.pixels.t_start)}-{stamp(images.pixels.t_end)}"
     return f"stix_L3_{times}_{energy[0]:.10g}-{energy[1]:.10g}keV_{images.recipe.science.uid}_{recipe_id}"
+
+
+def describe_measurement(made: ComponentImages | ElectronMaps) -> dict[str, Any]:
+    """Describe with JSON values what was measured from which data, without the images.
+
+    Parameters
+    ----------
+    made : ComponentImages or ElectronMaps
+    """
+    spectrum, recipe = made.spectrum.spectrum, made.recipe
+    return {
+        "recipe": recipe.to_dict(),
+        "simulated": made.simulated,
+        "time_range": [format_time(spectrum.t_start), format_time(spectrum.t_end)],
+        "requested": {"start": recipe.images.time_range[0], "end": recipe.images.time_range[1]},
+        "energy_gaps_kev": [list(gap) for gap in made.channels.gaps],
+        "location": {"hpc_x": recipe.images.location.x, "hpc_y": recipe.images.location.y},
+        "verdict": made.verdict,
+        "findings": findings_as_json(made.findings),
+        "misfit": made.misfit,
+        "elapsed_s": made.elapsed,
+    }
+
+
+def describe_channels(channels: ChannelVisibilities) -> list[dict[str, Any]]:
+    """Describe every channel of the spectrum with JSON values; only those that are used have a flux."""
+    place = np.cumsum(channels.used) - 1
+    return [
+        {
+            "energy_kev": [float(channels.e_low[i]), finite(channels.e_high[i])],
+            "used": bool(used),
+            "reason": channels.reasons[i] or None,
+            "counts": finite(channels.counts[i]),
+            "background": finite(channels.background[i]),
+            "flux": float(channels.flux[place[i]]) if used else None,
+        }
+        for i, used in enumerate(channels.used)
+    ]
+
+
+def describe_labels(labels: Sequence[str], chi2: NDArray[np.float64], ndof: float) -> list[dict[str, Any]]:
+    """Describe how well the channels of every sub-collimator agree; each has ``ndof`` degrees of freedom."""
+    return [{"label": label, "chi2": float(one), "ndof": ndof} for label, one in zip(labels, chi2, strict=True)]
 
 
 def describe_image(images: ImageSet, method: Method, file: Path | None) -> dict[str, Any]:

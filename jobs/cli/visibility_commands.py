@@ -1,14 +1,22 @@
-"""Options and lines of text that the commands for component images and electron maps share."""
+"""What the commands for component images and electron maps share: options, recipe and images, and lines of text."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+from archive.calibration import calibration_catalog
+from archive.chianti import thermal_table
+from jobs.cli.measurement_options import require_folder
+from jobs.imaging.task import Locator
 from jobs.shared.limits import Limits
+from jobs.shared.logs import say
 from stixcore.imaging.reconstruction import Method, method_name
 from stixcore.imaging_spectroscopy.recipe_pair import VISIBILITY_METHODS
+from stixcore.measure_spectrum import SpectrumRequest
 from stixcore.options import ImageRequest, default_methods
 
 
@@ -33,6 +41,55 @@ def add_image_options(parser: argparse.ArgumentParser, least_counts: float) -> N
     )
     parser.add_argument("--shape", type=int, default=129, metavar="N", help="pixels a side (default %(default)s)")
     parser.add_argument("--pixel", type=float, default=2.0, metavar="ARCSEC", help="size (default %(default)g)")
+
+
+def add_output_options(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add the folder of the files, and the choice of JSON; ``what`` the command makes."""
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for FITS and PNG files")
+    parser.add_argument("--json", action="store_true", help=f"print everything about the {what} as one JSON object")
+
+
+def make_images[Made](
+    arguments: argparse.Namespace, prepare: Callable[..., Any], make: Callable[..., Made], **options: Any
+) -> Made:
+    """Prepare a recipe from the arguments of a command, and make its images.
+
+    Parameters
+    ----------
+    arguments : Namespace
+    prepare : callable
+        Makes the recipe, like `prepare_component_recipe`.
+    make : callable
+        Makes its images, like `component_images`.
+    **options
+        For ``prepare``, besides those that both commands have.
+
+    Raises
+    ------
+    StixError
+        When the arguments or the files allow no images.
+    """
+    require_folder(arguments.out)
+    root = arguments.archive.expanduser().resolve()  # shipped tables if there is no archive
+    calibration = {"catalog": calibration_catalog(root), "table": thermal_table(root)}
+    image_request, times = image_request_of(arguments)
+    recipe = prepare(
+        image_request,
+        SpectrumRequest(**times, model=arguments.fit),
+        arguments.science,
+        arguments.background,
+        arguments.aux,
+        least_counts=arguments.least_counts,
+        **calibration,
+        **options,
+    )
+    return make(recipe, Locator.of(arguments.science, arguments.background, *arguments.aux), **calibration)
+
+
+def say_result(described: dict[str, Any], lines: Callable[[dict[str, Any]], list[str]], *, as_json: bool) -> None:
+    """Print a description as one JSON object, or as ``lines`` of text."""
+    for line in [json.dumps(described, allow_nan=False)] if as_json else lines(described):
+        say(line)
 
 
 def image_request_of(arguments: argparse.Namespace) -> tuple[ImageRequest, dict[str, Any]]:
