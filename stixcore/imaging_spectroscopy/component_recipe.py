@@ -6,16 +6,11 @@ It joins the recipe of the images and the recipe of the spectrum, which have the
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from stixcore.errors import SelectionError
-from stixcore.imaging_spectroscopy.recipe_pair import LEAST_COUNTS, require_pair
-from stixcore.json_recipe import JsonRecipe
-from stixcore.recipe import Recipe
-from stixcore.spectrum_recipe import NO_MODEL, SpectrumRecipe
+from stixcore.imaging_spectroscopy.recipe_pair import PairRecipe, require_pair
+from stixcore.spectrum_recipe import NO_MODEL
 
 #: Version of the JSON format.
 COMPONENT_RECIPE_VERSION = 1
@@ -24,7 +19,7 @@ COMPONENT_REVISION = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class ComponentRecipe(JsonRecipe):
+class ComponentRecipe(PairRecipe):
     """Everything that determines component images.
 
     Attributes
@@ -48,9 +43,6 @@ class ComponentRecipe(JsonRecipe):
     contents = "component images"
     format_version = COMPONENT_RECIPE_VERSION
 
-    images: Recipe
-    spectrum: SpectrumRecipe
-    least_counts: float = LEAST_COUNTS
     revision: int = COMPONENT_REVISION
     version: int = COMPONENT_RECIPE_VERSION
 
@@ -65,22 +57,3 @@ class ComponentRecipe(JsonRecipe):
     def component_id(self) -> str:
         """First 16 hex digits of the SHA-256 of the canonical JSON."""
         return self.text_id
-
-    def to_dict(self) -> dict[str, Any]:
-        """The recipe as plain JSON values."""
-        return {
-            "version": self.version,
-            "revision": self.revision,
-            "images": self.images.to_dict(),
-            "spectrum": self.spectrum.to_dict(),
-            "least_counts": self.least_counts,
-        }
-
-    @classmethod
-    def _from_dict(cls, data: Mapping[str, Any]) -> ComponentRecipe:
-        return cls(
-            images=Recipe.from_json(json.dumps(data["images"])),
-            spectrum=SpectrumRecipe.from_json(json.dumps(data["spectrum"])),
-            least_counts=data["least_counts"],
-            revision=int(data["revision"]),
-        )

@@ -6,16 +6,12 @@ It joins the recipe of the images and the recipe of the spectrum, which have the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from stixcore.errors import SelectionError
-from stixcore.imaging_spectroscopy.recipe_pair import require_pair
-from stixcore.json_recipe import JsonRecipe
-from stixcore.recipe import Recipe
-from stixcore.spectrum_recipe import SpectrumRecipe
+from stixcore.imaging_spectroscopy.recipe_pair import PairRecipe, require_pair
 
 #: Version of the JSON format.
 ELECTRON_RECIPE_VERSION = 1
@@ -32,7 +28,7 @@ LOWEST, HIGHEST, MOST = 4.0, 1000.0, 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class ElectronRecipe(JsonRecipe):
+class ElectronRecipe(PairRecipe):
     """Everything that determines electron maps.
 
     Attributes
@@ -59,8 +55,6 @@ class ElectronRecipe(JsonRecipe):
     contents = "electron maps"
     format_version = ELECTRON_RECIPE_VERSION
 
-    images: Recipe
-    spectrum: SpectrumRecipe
     energies: tuple[float, ...] = ELECTRON_ENERGIES
     least_counts: float = LEAST_COUNTS
     revision: int = ELECTRON_REVISION
@@ -85,23 +79,9 @@ class ElectronRecipe(JsonRecipe):
         """First 16 hex digits of the SHA-256 of the canonical JSON."""
         return self.text_id
 
-    def to_dict(self) -> dict[str, Any]:
-        """The recipe as plain JSON values."""
-        return {
-            "version": self.version,
-            "revision": self.revision,
-            "images": self.images.to_dict(),
-            "spectrum": self.spectrum.to_dict(),
-            "energies": list(self.energies),
-            "least_counts": self.least_counts,
-        }
+    def _more_values(self) -> dict[str, Any]:
+        return {"energies": list(self.energies)}
 
     @classmethod
-    def _from_dict(cls, data: Mapping[str, Any]) -> ElectronRecipe:
-        return cls(
-            images=Recipe.from_json(json.dumps(data["images"])),
-            spectrum=SpectrumRecipe.from_json(json.dumps(data["spectrum"])),
-            energies=tuple(data["energies"]),
-            least_counts=data["least_counts"],
-            revision=int(data["revision"]),
-        )
+    def _more_fields(cls, data: Mapping[str, Any]) -> dict[str, Any]:
+        return {"energies": tuple(data["energies"])}

@@ -7,7 +7,6 @@ the same time range, and adds the regions. Forms, the command line and scripts m
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
@@ -16,12 +15,9 @@ from typing import Any
 from stixcore.errors import SelectionError
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.reconstruction import Method, method_name
-from stixcore.imaging_spectroscopy.recipe_pair import LEAST_COUNTS, require_same_data
-from stixcore.json_recipe import JsonRecipe
+from stixcore.imaging_spectroscopy.recipe_pair import PairRecipe, require_same_data
 from stixcore.printable import excerpt
-from stixcore.recipe import Recipe
 from stixcore.spectra.regions import LONGEST_NAME, Circle, Contour, Ellipse, Polygon, Region
-from stixcore.spectrum_recipe import SpectrumRecipe
 
 #: Version of the JSON format.
 REGION_RECIPE_VERSION = 1
@@ -38,7 +34,7 @@ _KINDS: Mapping[str, type[Region]] = {"circle": Circle, "ellipse": Ellipse, "pol
 
 
 @dataclass(frozen=True, kw_only=True)
-class RegionRecipe(JsonRecipe):
+class RegionRecipe(PairRecipe):
     """Everything that determines the spectra of regions.
 
     Attributes
@@ -67,11 +63,8 @@ class RegionRecipe(JsonRecipe):
     contents = "region spectra"
     format_version = REGION_RECIPE_VERSION
 
-    images: Recipe
-    spectrum: SpectrumRecipe
     regions: tuple[Region, ...]
     models: Mapping[str, str] = field(default_factory=dict)
-    least_counts: float = LEAST_COUNTS
     revision: int = REGION_REVISION
     version: int = REGION_RECIPE_VERSION
 
@@ -99,28 +92,12 @@ class RegionRecipe(JsonRecipe):
         """Model of a region."""
         return self.models.get(name, self.spectrum.request.model)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The recipe as plain JSON values."""
-        return {
-            "version": self.version,
-            "revision": self.revision,
-            "images": self.images.to_dict(),
-            "spectrum": self.spectrum.to_dict(),
-            "regions": [region_document(region) for region in self.regions],
-            "models": dict(self.models),
-            "least_counts": self.least_counts,
-        }
+    def _more_values(self) -> dict[str, Any]:
+        return {"regions": [region_document(region) for region in self.regions], "models": dict(self.models)}
 
     @classmethod
-    def _from_dict(cls, data: Mapping[str, Any]) -> RegionRecipe:
-        return cls(
-            images=Recipe.from_json(json.dumps(data["images"])),
-            spectrum=SpectrumRecipe.from_json(json.dumps(data["spectrum"])),
-            regions=tuple(read_region(region) for region in data["regions"]),
-            models=data["models"],
-            least_counts=data["least_counts"],
-            revision=int(data["revision"]),
-        )
+    def _more_fields(cls, data: Mapping[str, Any]) -> dict[str, Any]:
+        return {"regions": tuple(read_region(region) for region in data["regions"]), "models": data["models"]}
 
 
 def require_regions(regions: Sequence[Region], method: Method, models: Mapping[str, str]) -> None:
