@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
@@ -54,7 +55,7 @@ def run() -> None:
         tasks = [_task(Path(folder), one) for one in found]
         _measure(tasks[0], Steps())  # fill caches
         for task in tasks:
-            steps.timed("whole spectrum", lambda task=task: _measure(task, steps))  # type: ignore[misc]
+            steps.timed("whole spectrum", partial(_measure, task, steps))
     rows = sorted(steps.rows(), key=lambda row: row[0] == "whole spectrum")
     rows = [[*row, f"{BAR:g}" if row[0] == "whole spectrum" else ""] for row in rows]
     columns = ["step", "mean [s]", "median [s]", "longest [s]", "elapsed, mean [s]", "target [s]"]

@@ -246,7 +246,6 @@ def _component_images(
     weak = [_weak(label, share) for label, share in zip(fit.components, channels.weights.T, strict=True)]
     fluxes = component_fluxes(channels.flux, channels.width, channels.weights)
     pixels = data.sum_pixels(channels.energy)
-    covered = float(channels.width.sum()) / (pixels.e_high - pixels.e_low)
     made = []
     for number, label in enumerate(fit.components):
         source = replace(
@@ -255,7 +254,7 @@ def _component_images(
             sigma=fluxes[number] * separated.sigma[number],
             meta={**vis[0].meta, "e_low": pixels.e_low, "e_high": pixels.e_high, "component": label},
         )
-        scaled = scaled_pixels(pixels, source, float(fluxes[number]), data, covered)
+        scaled = scaled_pixels(pixels, source, float(fluxes[number]), data, channels.covered)
         step = numbered(progress, label, number, len(fluxes))
         notes = (*common, *weak[number])
         images = images_of(recipe.images, data, source, scaled, notes, step, f"{component_name(label)} component")

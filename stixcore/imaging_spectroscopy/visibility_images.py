@@ -91,6 +91,12 @@ class ChannelVisibilities:
         """Width of the channels that are used, (n_used,) float, keV."""
         return np.asarray((self.e_high - self.e_low)[self.used])
 
+    @property
+    def covered(self) -> float:
+        """Part of `energy`, in keV, whose channels are used: 1 without `gaps`."""
+        low, high = self.energy
+        return float(self.width.sum()) / (high - low)
+
 
 def prepare_pair(
     image_request: ImageRequest,
