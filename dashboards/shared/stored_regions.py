@@ -61,8 +61,9 @@ class StoredRegions:
 def load_regions(archive: Archive, which: RegionFilter, visitor: Visitor) -> StoredRegions:
     """Load the region spectra of a filter that a visitor may see."""
     visible = replace(which, viewer=visitor.name, all_hidden=visitor.operator)
-    rows = archive.region_spectra(visible, sort=("-created_at", "region_id"))
-    return StoredRegions(tuple(_read(archive, row) for row in rows[:MOST]), len(rows))
+    rows = archive.region_spectra(visible, sort=("-created_at", "region_id"), limit=MOST)
+    total = len(rows) if len(rows) < MOST else archive.count_region_spectra(visible)
+    return StoredRegions(tuple(_read(archive, row) for row in rows), total)
 
 
 def _read(archive: Archive, row: RegionSpectra) -> FiledRegions:

@@ -21,21 +21,16 @@ def holds(archive: Archive, table: str, key: str) -> bool:
 
     Another version of the software is no reason against it: a version that gives other numbers has another revision.
     """
-    row = find_row(archive, RECORDED[table], key)
-    return row is not None and _has_present_recipe(archive, row) and is_kept(archive, table, key)
+    kind = RECORDED[table]
+    row = find_row(archive, kind, key)
+    return row is not None and _has_present_recipe(archive, row) and _has_files(archive, kind, row)
 
 
 def is_kept(archive: Archive, table: str, key: str) -> bool:
     """Whether a result is in the index, and its files are those of its record."""
     kind = RECORDED[table]
     row = find_row(archive, kind, key)
-    if row is None:
-        return False
-    folder = archive.path_of(row.folder)
-    record = kind.read(folder)
-    if record is None or kind.key(record.row) != key:
-        return False
-    return all(_has(folder / name, said) for name, said in record.sha256.items())
+    return row is not None and _has_files(archive, kind, row)
 
 
 def find_row(archive: Archive, kind: Recorded[Any], key: str) -> RecordedRow | None:
@@ -60,6 +55,15 @@ def _has_present_recipe(archive: Archive, row: RecordedRow) -> bool:
         return recipe.thermal is None or is_present_table(archive.root, recipe.thermal)
     except StixError:  # the recipe is of another format, or the tables are damaged: a new task says so
         return False
+
+
+def _has_files(archive: Archive, kind: Recorded[Any], row: RecordedRow) -> bool:
+    """Whether the record of a result is its own, and its files are those of the record."""
+    folder = archive.path_of(row.folder)
+    record = kind.read(folder)
+    if record is None or kind.key(record.row) != kind.key(row):
+        return False
+    return all(_has(folder / name, said) for name, said in record.sha256.items())
 
 
 def _has(path: Path, sha256: str) -> bool:
