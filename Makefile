@@ -70,8 +70,8 @@ screenshots: $(VENV)/project ## take screenshots for docs/pictures (ARGS="--all 
 	@$(BIN)/python -m docs.screenshots $(ARGS)
 
 lock: $(VENV)/project ## update requirements.txt from pyproject.toml (ARGS=--upgrade: newer versions)
-	@$(BIN)/uv pip compile pyproject.toml --group dev --quiet --no-config \
-	    --universal --python-version 3.12 --only-binary :all: --generate-hashes \
+	@$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --quiet --no-config \
+	    --universal --python-version 3.12 --only-binary :all: --no-binary hapiclient --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	    --output-file requirements.txt $(ARGS)
 
@@ -83,7 +83,7 @@ clean: ## remove the environment, caches and built pages, but no archives
 $(VENV)/pinned: requirements.txt
 	@python=$$(.ci/find-python) && echo "installing into $(VENV) with $$python (once, a minute or two)…" && \
 	    "$$python" -m venv --clear $(VENV)
-	@$(PIP) install --require-hashes --only-binary :all: -r requirements.txt
+	@$(PIP) install --require-hashes --only-binary :all: --no-binary hapiclient -r requirements.txt
 	@touch $@
 
 $(VENV)/project: $(VENV)/pinned pyproject.toml
