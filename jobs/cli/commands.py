@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 DONE, SOME_FAILED, WRONG_USAGE = 0, 1, 2
 ARCHIVE_VARIABLE = "STIX_ARCHIVE"
+#: Sources of `stix-jobs fetch`.
+STIX, SOAR = SOURCES = "stix", "soar"
 #: Memory that a query may use, byte: DuckDB's own limit (1 GB), the result (0.5 GB) and printing it.
 QUERY_MEMORY = 2 << 30
 #: Largest number of processes that make the previews of the demonstration.
@@ -353,10 +355,12 @@ def run_doctor(arguments: argparse.Namespace) -> int:
 
 def run_fetch(arguments: argparse.Namespace) -> int:
     """Download new files and ingest them."""
-    from jobs.fetch.client import FetchStatus, fetch
+    from jobs.fetch import client, soar
+    from jobs.fetch.client import FetchStatus
 
     archive = Archive(arguments.archive, create=True)
-    report = fetch(archive, arguments.start, arguments.end, now(), base_url=arguments.base_url)
+    find = {STIX: client.search, SOAR: soar.search}[arguments.source]
+    report = client.fetch(archive, arguments.start, arguments.end, now(), base_url=arguments.base_url, find=find)
     failed = report.having(FetchStatus.FAILED)
     for file in (*failed, *report.having(FetchStatus.REFUSED)):
         tell(f"{file.name}: {file.reason}")

@@ -189,7 +189,14 @@ def _add_fetch_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     fetch = add("fetch", commands.run_fetch, "download new level-1, quick-look and auxiliary files")
     fetch.add_argument("--start", type=_time, required=True, metavar="T")
     fetch.add_argument("--end", type=_time, required=True, metavar="T")
-    fetch.add_argument("--base-url", default="", metavar="URL", help="folder with L1 and ANC (default: stixpy's)")
+    fetch.add_argument(
+        "--source",
+        choices=commands.SOURCES,
+        default=commands.SOURCES[0],
+        help="stix: the STIX data archive (default); soar: the Solar Orbiter Archive",
+    )
+    text = "of stix: folder with L1 and ANC (default: stixpy's); of soar: server with the folder soar-sl-tap"
+    fetch.add_argument("--base-url", default="", metavar="URL", help=text)
     context = add("context", commands.run_context, "bring maps of AIA and EUI near flares, for overlays")
     context.add_argument("--start", type=_time, metavar="T", help="flares with peaks from here (default: all flares)")
     context.add_argument("--end", type=_time, metavar="T")

@@ -1,6 +1,7 @@
-"""New files from the STIX data archive: stixpy's Fido client finds them, this module downloads and ingests them.
+"""New files from the STIX data archive or from SOAR, which this module downloads and ingests.
 
-The client knows the layout of the archive and the names of products. Its downloader (parfive) is not used: it opens
+In the STIX data archive stixpy's Fido client finds them, which knows its layout and the names of products; in SOAR
+`jobs.fetch.soar` does. The client's downloader (parfive) is not used: it opens
 many connections at once, does not resume an interrupted transfer, and writes under final names.
 """
 
@@ -16,8 +17,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
@@ -58,6 +61,8 @@ SCIENCE, COMPANIONS = WANTED[:1], WANTED[1:]
 PARTIAL = ".fetch-"
 #: After this many failures in a row the server counts as unreachable.
 GIVE_UP_AFTER = 5
+#: Status codes of a server that answers only whole requests.
+_NO_HEAD = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
 _BLOCK = 1 << 16
 #: Longest note beside a download, byte.
 _NOTE_BYTES = 1 << 16
@@ -75,10 +80,33 @@ class FetchStatus(StrEnum):
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file on the server."""
+    """A file on the server.
+
+    Attributes
+    ----------
+    name : FileName
+    url : str
+    size : int, optional
+        byte, where the server's list has it.
+    """
 
     name: FileName
     url: str
+    size: int | None = None
+
+
+class Finder(Protocol):
+    """Finds the wanted files of a time range on a server; as `search`."""
+
+    def __call__(
+        self,
+        start: np.datetime64,
+        end: np.datetime64,
+        base_url: str,
+        transport: Transport,
+        wanted: Sequence[tuple[str, str, tuple[str, ...]]] = ...,
+    ) -> list[RemoteFile]:
+        """See `search`."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +149,7 @@ def fetch(
     now: np.datetime64,
     *,
     base_url: str = "",
+    find: Finder | None = None,
     transport: Transport | None = None,
     progress: Callable[[int, int, Fetched], None] | None = None,
 ) -> FetchReport:
@@ -139,7 +168,10 @@ def fetch(
     now : datetime64
         Current time, UTC.
     base_url : str
-        Folder that holds L1 and ANC, ``http://host/data/fits``; stixpy's by default.
+        Address of the server, as ``find`` expects it; for `search`, the folder that holds L1 and ANC,
+        ``http://host/data/fits``. By default that of the source itself.
+    find : function, optional
+        Source of the files: `search` (default), for the STIX data archive, or `jobs.fetch.soar.search`.
     transport : Transport, optional
         Pauses, retries and limits.
     progress : function, optional
@@ -154,16 +186,16 @@ def fetch(
     OSError
         When the disk is full, or the archive is read-only.
     """
-    transport = transport or Transport()
+    transport, find = transport or Transport(), find or search
     with single_instance(archive.root, "fetch"):
-        found = search(start, end, base_url, transport)
+        found = find(start, end, base_url, transport)
         for span in missing_days([file.name for file in found], (start, end)):
-            found += search(*span, base_url, transport, COMPANIONS)
+            found += find(*span, base_url, transport, COMPANIONS)
         offered = newest(found)
         (archive.root / "incoming").mkdir(exist_ok=True)
         files = _fetch_all(archive, offered, transport, progress)
         outcomes = _ingest_downloads(archive, now)
-        for candidate in _backgrounds(archive, files, base_url, transport):
+        for candidate in _backgrounds(archive, files, partial(find, base_url=base_url, transport=transport), transport):
             files += _fetch_all(archive, [candidate], transport, progress)
             outcomes += _ingest_downloads(archive, now)
     return FetchReport(tuple(files), tuple(outcomes))
@@ -202,7 +234,7 @@ def _ingest_downloads(archive: Archive, now: np.datetime64) -> list[Outcome]:
 
 
 def _backgrounds(
-    archive: Archive, files: Sequence[Fetched], base_url: str, transport: Transport
+    archive: Archive, files: Sequence[Fetched], find: Callable[..., list[RemoteFile]], transport: Transport
 ) -> Iterator[RemoteFile]:
     """Candidate backgrounds for the fetched science files without one, until each has one or none is left.
 
@@ -215,7 +247,7 @@ def _backgrounds(
         for reach in REACHES:
             if has_background(archive, science) or not left:
                 break
-            near = newest(search(middle - reach, middle + reach, base_url, transport, SCIENCE))
+            near = newest(find(middle - reach, middle + reach, wanted=SCIENCE))
             for number in possible_backgrounds([file.name for file in near], middle):
                 if near[number].name.name in tried:
                     continue
@@ -232,7 +264,7 @@ def _backgrounds(
 def _may_be_background(file: RemoteFile, transport: Transport) -> bool:
     """Whether the file on the server is small enough to have a single time bin."""
     try:
-        size = transport.headers(file.url).get("Content-Length", "")
+        size = str(file.size) if file.size is not None else transport.headers(file.url).get("Content-Length", "")
     except RemoteFault as error:
         log.warning("%s: %s", file.name.name, error)
         return False
@@ -334,16 +366,26 @@ def _reason_to_skip(archive: Archive, file: RemoteFile, transport: Transport) ->
         return Fetched(name, file.url, FetchStatus.KNOWN, "waits in incoming")
     if rows:
         came = np.datetime64(rows[0]["ingested_at"], "us").astype(np.int64) / 1e6
-        if not _changed(transport.headers(file.url), rows[0]["size"], came):
+        if not _changed(_headers_of(file, transport), rows[0]["size"], came):
             return Fetched(name, file.url, FetchStatus.KNOWN, "not changed")
         return None
     for note in (archive.root / "quarantine").glob(f"*/*{name}{NOTE}"):
         refused = note.with_name(note.name.removesuffix(NOTE))
         if refused.is_file() and not _changed(
-            transport.headers(file.url), refused.stat().st_size, refused.stat().st_mtime
+            _headers_of(file, transport), refused.stat().st_size, refused.stat().st_mtime
         ):
             return Fetched(name, file.url, FetchStatus.REFUSED, f"refused before: {_reason_of(note)}")
     return None
+
+
+def _headers_of(file: RemoteFile, transport: Transport) -> Headers:
+    """Headers of a file; of a server that refuses to send them alone, the size in its list."""
+    try:
+        return transport.headers(file.url)
+    except BadStatus as error:
+        if file.size is None or error.status not in _NO_HEAD:
+            raise
+        return {"Content-Length": str(file.size)}
 
 
 def _changed(headers: Headers, size: int, since: float) -> bool:

@@ -6,7 +6,6 @@ searched with the query language of SOAR. All requests go through `Transport`, w
 
 from __future__ import annotations
 
-import json
 import tomllib
 import warnings
 from collections.abc import Callable, Iterator
@@ -16,7 +15,6 @@ from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import urlencode
 
 import numpy as np
 from astropy.io import fits
@@ -36,6 +34,8 @@ from archive.context_maps import (
 )
 from archive.unpacked import NotUnpacked, unpacked_fits
 from jobs.fetch.client import GIVE_UP_AFTER
+from jobs.fetch.soar import FOLDER as SOAR_FOLDER
+from jobs.fetch.soar import adql_time, ask, file_address
 from jobs.fetch.transport import RemoteFault, Transport, require_http
 from stixcore.errors import StixError
 from stixcore.times import format_time
@@ -48,7 +48,7 @@ SEARCHES = 500
 _BLOCK = 1 << 16
 _SECOND = np.timedelta64(1_000_000, "us")
 #: Folders below the base URL.
-AIA_FOLDER, EUI_FOLDER = "aia/synoptic", "soar-sl-tap"
+AIA_FOLDER, EUI_FOLDER = "aia/synoptic", SOAR_FOLDER
 
 
 class BadConfiguration(StixError):
@@ -263,29 +263,22 @@ def _nearest_aia(base: str, wavelength: int, time: np.datetime64, transport: Tra
 def _nearest_eui(base: str, wavelength: int, time: np.datetime64, transport: Transport) -> str | None:
     """Address of the level-2 full-disk map nearest in time, searched in the tables of SOAR (TAP, ADQL)."""
     reach = np.timedelta64(round(REACH[EUI] * 1e6), "us")
-    first, last = (format_time(one).replace("T", " ") for one in (time - reach, time + reach))
+    first, last = (adql_time(one) for one in (time - reach, time + reach))
     query = (
         "SELECT begin_time, data_item_id FROM v_sc_data_item "  # noqa: S608 - a whole number and times of ours
         f"WHERE descriptor='eui-fsi{wavelength}-image' AND level='L2' "
         f"AND begin_time>='{first}' AND begin_time<='{last}'"
     )
-    words = {"REQUEST": "doQuery", "LANG": "ADQL", "FORMAT": "json", "QUERY": query}
-    address = f"{base}/tap/sync?{urlencode(words)}"
-    content = transport.page(address)
+    rows = ask(base, query, transport)
     try:
-        answer = json.loads(content)
-        names = [column["name"] for column in answer["metadata"]]
-        rows = [dict(zip(names, row, strict=True)) for row in answer["data"]]
         times = {str(row["data_item_id"]): np.datetime64(str(row["begin_time"]), "us") for row in rows}
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        message = f"{base}/tap/sync: the answer is not a table in JSON: {type(error).__name__} {error}"
+    except (ValueError, KeyError) as error:
+        message = f"{base}/tap/sync: begin_time or data_item_id is missing or invalid: {error}"
         raise RemoteFault(message) from error
     item = _nearest(times, time, reach)
     if item is None:
         return None
-    return f"{base}/data?" + urlencode(
-        {"retrieval_type": "LAST_PRODUCT", "product_type": "SCIENCE", "data_item_id": item}
-    )
+    return file_address(base, item)
 
 
 def _nearest(times: dict[str, np.datetime64], time: np.datetime64, reach: np.timedelta64) -> str | None:
