@@ -256,6 +256,8 @@ class FlareFilter:
         Flares whose peak is in this range, UTC at Solar Orbiter.
     goes_min, goes_max : float
         Measured GOES flux at the peak, W m⁻²; the lower limit is included.
+    class_min : float
+        GOES flux at the peak, measured or else estimated from STIX data, W m⁻²; included.
     estimated_min, estimated_max : float
         GOES flux estimated from STIX data, W m⁻²; the lower limit is included. Estimates with and without the Sun's
         background are compared as they are.
@@ -300,6 +302,7 @@ class FlareFilter:
     earth_box: Box | None = None
     carrington_box: Box | None = None
     simulated: bool | None = None
+    class_min: float | None = None
     text: str = ""
 
     @property
@@ -312,6 +315,7 @@ class FlareFilter:
             ("t_peak < ?", self.t_end),
             ("goes_flux >= ?", self.goes_min),
             ("goes_flux < ?", self.goes_max),
+            ("coalesce(goes_flux, goes_estimated_flux) >= ?", self.class_min),
             ("goes_estimated_flux >= ?", self.estimated_min),
             ("goes_estimated_flux < ?", self.estimated_max),
             *of_fit(self),

@@ -36,6 +36,7 @@ from dashboards.server.context_picture import ContextPictureHandler
 from dashboards.server.downloads import SELECTION_PATHS, SelectionHandler
 from dashboards.server.fair_queue import Busy
 from dashboards.server.fair_use import look_up_file, refuse_json
+from dashboards.server.feeds import FEED_ROUTES
 from dashboards.server.flare_files import FlareBundleHandler, ReportPdfHandler, report_place
 from dashboards.server.lightcurve_files import LightCurveHandler
 from dashboards.server.locator import LocatorHandler
@@ -329,6 +330,7 @@ ROUTES = [
     (rf"/archive/selection/({SELECTION_PATHS})", SelectionHandler),
     (r"/archive/.*", UnknownHandler),
     *API_ROUTES,
+    *FEED_ROUTES,
     (r"/account", AccountPage),
     (r"/logout", SignOutPage),  # before Panel's, which only clears the browser's cookies
 ]

@@ -21,6 +21,7 @@ from dashboards.panel_patches.document_lock import handle_under_lock
 from dashboards.panel_patches.page_scripts import HEAD, LOADED, patch_scripts
 from dashboards.panel_patches.session_ids import refuse_chosen_sessions
 from dashboards.panel_patches.session_memory import count_session
+from dashboards.shared.links import routes_are_served
 from dashboards.shared.navigation import SITE, account_links, navigation_html
 from dashboards.shared.notices import Notice, Notices
 from dashboards.shared.opening import opening_css
@@ -166,6 +167,7 @@ def _template() -> Template:
     module = pmui.Page._render_esm(compiled=True, server=True)  # noqa: SLF001 - Panel tells no other way what it loads
     names = {
         "nonce": NONCE,
+        "routes_are_served": routes_are_served,
         "components_module": module,
         "scripts_after_paint": (Path(__file__).parent / "scripts_after_paint.js").read_text(encoding="utf-8"),
         "head_patches": patch_scripts(HEAD),
