@@ -23,10 +23,13 @@ from archive.errors import InvalidName
 from stixcore.fits.identity import NAME_BEGIN, PRODUCTS, kind_of_product
 from stixcore.fits.products import ProductHeader
 from stixcore.fits.spec import ProductKind
-from stixcore.imaging.reconstruction import Method
+from stixcore.imaging.declaration import NAME
+from stixcore.imaging.registry import built_in, find_method, known_names
 
-#: Methods of an image, in the order pages show them. A suffix of a file name never changes its meaning.
-METHODS = tuple(str(method) for method in Method)
+#: Built-in methods, in the order pages show them. A suffix of a file name never changes its meaning.
+METHODS = tuple(built_in())
+#: Most methods of an image set: those above, and as many of packages.
+MOST_METHODS = 2 * len(METHODS)
 
 #: Pattern of the Parquet files of a table, which temporary files do not match.
 PARTITIONS = "[0-9][0-9][0-9][0-9]-[0-9][0-9].parquet"
@@ -54,7 +57,7 @@ _PRODUCT = re.compile(
 )
 _IMAGE = re.compile(
     r"stix_L3_(?P<start>\d{8}T\d{6})-(?P<end>\d{8}T\d{6})_(?P<low>[\d.]+)-(?P<high>[\d.]+|inf)keV"
-    rf"_(?P<uid>\d+)_(?P<recipe_id>[0-9a-f]{{16}})_(?P<method>{'|'.join(METHODS)})\.fits",
+    rf"_(?P<uid>\d+)_(?P<recipe_id>[0-9a-f]{{16}})_(?P<method>{NAME})\.fits",
     re.ASCII,
 )
 _VERSION = re.compile(r"(\d+)(U?)", re.ASCII)
@@ -197,7 +200,7 @@ def image_name(
     energy : (float, float)
         Lower and upper edge, keV.
     uid, recipe_id, method : str
-        Method is one of `METHODS`.
+        Method is built in or of an installed package.
 
     Raises
     ------
@@ -205,6 +208,9 @@ def image_name(
         When a part is not valid in a name.
     """
     low, high = energy
+    if find_method(method) is None:
+        message = f"{method!r} is not a method; the methods are {', '.join(known_names())}"
+        raise InvalidName(message)
     name = f"stix_L3_{stamp(t_start)}-{stamp(t_end)}_{low:.10g}-{high:.10g}keV_{uid}_{recipe_id}_{method}.fits"
     parse_image_name(name)
     return name

@@ -23,11 +23,10 @@ from benchmarks.scenes import COUNTS, Observation, Scene, observe
 from benchmarks.timing import print_table
 from stixcore.imaging.ensemble import perturbed_ensemble
 from stixcore.imaging.fourier import FourierOperator
-from stixcore.imaging.methods import run_method
+from stixcore.imaging.methods import default_methods, run_method
 from stixcore.imaging.metrics import measure_source
-from stixcore.imaging.reconstruction import METHOD_NAMES, Method
+from stixcore.imaging.reconstruction import Method, method_name
 from stixcore.imaging.threads import single_threaded
-from stixcore.options import default_methods
 from stixcore.simulation.sources import visibilities
 from stixcore.visibility.form import SYSTEMATIC_ERROR
 
@@ -37,7 +36,7 @@ METHODS = tuple(method for method in Method if method is not Method.FULL_DISK_BP
 #: Pixels with signal: truth above this fraction of its peak.
 SIGNAL = 0.1
 N_FLARES, N_MEMBERS = 20, 16
-#: `BIAS_WEIGHT` was fitted to flares below this number; the table uses other flares.
+#: `ImagingMethod.bias_weight` was fitted to flares below this number; the table uses other flares.
 FIRST_FLARE = 1000
 WORKERS = 2
 #: Target, %.
@@ -117,7 +116,7 @@ def coverage_table(
             ]
             rows.append(
                 [
-                    METHOD_NAMES[method],
+                    method_name(method),
                     scene or "all scenes",
                     *cells,
                     _percent([one.pixels for one in chosen]),

@@ -25,11 +25,11 @@ from stixcore.errors import StixError
 from stixcore.fits.products import PixelData
 from stixcore.fits.read import read_pixel_data
 from stixcore.imaging.fourier import FourierOperator
-from stixcore.imaging.methods import ImagingInput, run_method
+from stixcore.imaging.methods import ImagingInput, default_methods, run_method
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.threads import single_threaded
 from stixcore.instrument.geometry import IMAGING_LABELS, PixelSet, detector_indices
-from stixcore.options import ImageRequest, default_methods
+from stixcore.options import ImageRequest
 from stixcore.recipe import Recipe
 from stixcore.reconstruct import prepare_recipe
 from stixcore.visibility.form import form_visibilities

@@ -22,11 +22,10 @@ from benchmarks.measures import ready
 from benchmarks.scenes import Scene, observe
 from benchmarks.timing import print_table
 from stixcore.imaging.ensemble import perturbed_ensemble
-from stixcore.imaging.methods import run_method
+from stixcore.imaging.methods import default_methods, run_method
 from stixcore.imaging.metrics import measure_source
-from stixcore.imaging.reconstruction import METHOD_NAMES, Method
+from stixcore.imaging.reconstruction import Method, method_name
 from stixcore.imaging.threads import single_threaded
-from stixcore.options import default_methods
 from stixcore.visibility.form import SYSTEMATIC_ERROR
 
 #: Flares of each of the five scenes, counts of a flare, and copies of its data.
@@ -54,7 +53,7 @@ def run(methods: Sequence[Method] = METHODS, n: int = N_FLARES, members: int = N
         for i, quantity in enumerate(QUANTITIES):
             numbers = _row(by_scene[:, :, i])
             if numbers:
-                rows.append([METHOD_NAMES[method], quantity, *numbers])
+                rows.append([method_name(method), quantity, *numbers])
     title = (
         f"Errors of ensembles of {members} against the scatter of {n * len(Scene)} flares of {COUNTS:,.0f} counts, "
         f"{100 * SYSTEMATIC_ERROR:g} % calibration error"

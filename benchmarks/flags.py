@@ -19,7 +19,7 @@ from benchmarks.false_doubles import doubles_table
 from benchmarks.real_data import SHARED_DATA
 from benchmarks.timing import print_table
 from stixcore.imaging.metrics import measure_source
-from stixcore.imaging.reconstruction import METHOD_NAMES, Method
+from stixcore.imaging.reconstruction import Method, method_name
 from stixcore.imaging.threads import single_threaded
 
 #: Error beyond which a location, or the position of a source in an image, counts as wrong, arcsec.
@@ -117,7 +117,7 @@ def image_table(name: str, flares: Sequence[Judged]) -> Table:
     rows: list[list[object]] = []
     for method in METHODS:
         for aspect, pairs in judgements(flares, method).items():
-            rows.append([METHOD_NAMES[method], aspect, *counted(pairs)])
+            rows.append([method_name(method), aspect, *counted(pairs)])
     title = (
         f"Warnings about images, {name}; wrong: half the difference of the rows above {OFF:g}″, "
         f"{100 * FLUX_OFF:g} % of the flux, {100 * WIDTH_OFF:g} % of the width"
@@ -170,7 +170,7 @@ def distance_table(real: Sequence[Judged]) -> Table:
             image = one.images.images.get(method)
             if image is not None and image.image.max() > 0:
                 pairs.append((from_truth(one, place_of_source(one, method)), one.doubted(method, "position")))
-        rows.append(row(METHOD_NAMES[method], pairs))
+        rows.append(row(method_name(method), pairs))
     columns = ["source", "n", "median", "p90", "largest", "trusted", "their median", "their p90"]
     return "Distance from IDL's circle, 6-10 keV, 9-11 November 2022 [″]", columns, rows
 

@@ -22,10 +22,10 @@ from jobs.imaging.task import Locator
 from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.forward_fit import ForwardFitParameters
 from stixcore.imaging.mem import FluxEstimate, MemGeParameters
-from stixcore.imaging.methods import MethodParameters, run_method
+from stixcore.imaging.methods import MethodParameters, default_methods, run_method
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.threads import single_threaded
-from stixcore.options import ImageRequest, default_methods
+from stixcore.options import ImageRequest
 from stixcore.reconstruct import prepare_recipe, reconstruct
 
 COUNTS = (3e3, 1e4, 1e5, 1e6)

@@ -17,10 +17,9 @@ from stixcore.imaging.forward_fit import ForwardFitParameters, ModelSelection, f
 from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.mem import FluxEstimate, MemGeParameters
-from stixcore.imaging.methods import ImagingInput, MethodParameters, run_method
+from stixcore.imaging.methods import ImagingInput, MethodParameters, default_methods, run_method
 from stixcore.imaging.metrics import measure_source, relative_rms
 from stixcore.imaging.reconstruction import Method, Reconstruction
-from stixcore.options import default_methods
 from stixcore.simulation.sources import Circle, Ellipse, Loop
 
 Floats = NDArray[np.float64]

@@ -19,7 +19,7 @@ from archive.accounts import Accounts, Role
 from benchmarks.chromium import JUDGED, chromium, judged, serving
 from benchmarks.real_data import SHARED_DATA
 from benchmarks.timing import print_table
-from stixcore.options import default_methods
+from stixcore.imaging.methods import default_methods
 
 FLARE, NAME, PASSWORD = "2211116471", "benchmark", "a long pass phrase"
 #: Targets, s.

@@ -13,10 +13,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks.accuracy_page import write_table
-from stixcore.imaging.reconstruction import METHOD_NAMES, Method
+from stixcore.imaging.methods import default_methods
+from stixcore.imaging.reconstruction import Method, method_name
 from stixcore.imaging_spectroscopy.measure_regions import MeasuredRegions, RegionSpectrum, measure_regions
 from stixcore.imaging_spectroscopy.prepare_regions import prepare_region_recipe
-from stixcore.options import ImageRequest, default_methods
+from stixcore.options import ImageRequest
 from stixcore.simulation.two_footpoints import (
     CENTRE,
     DELTAS,
@@ -95,7 +96,7 @@ def rows() -> Iterator[list[object]]:
             scale = np.concatenate([one.scale[one.imaged] for one in made])
             channels = sorted({int(one.imaged.sum()) for one in made})
             yield [
-                METHOD_NAMES[method],
+                method_name(method),
                 name,
                 "-".join(str(one) for one in dict.fromkeys((channels[0], channels[-1]))),
                 _values(loops, "T_keV", 1.0 / KEV_PER_MK),

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from benchmarks.doubted_flares import Judged, judge, simulated
 from benchmarks.flags import OFF, counted, judgements, off_truth
 from benchmarks.timing import print_table
-from stixcore.imaging.reconstruction import METHOD_NAMES, Method
+from stixcore.imaging.reconstruction import Method, method_name
 from stixcore.imaging.threads import single_threaded
 
 SEEDS = (7, 11, 13, 17, 19, 23, 29, 31)
@@ -37,5 +37,5 @@ def run() -> None:
 def _rows(flares: Sequence[Judged]) -> Iterator[list[object]]:
     yield ["location", *counted([(off_truth(one) > OFF, bool(one.location_doubts)) for one in flares])]
     for method in FLUXES:
-        yield [f"flux of {METHOD_NAMES[method]}", *counted(judgements(flares, method)["flux"])]
-    yield [f"shape of {METHOD_NAMES[Method.CLEAN]}", *counted(judgements(flares, Method.CLEAN)["shape"])]
+        yield [f"flux of {method_name(method)}", *counted(judgements(flares, method)["flux"])]
+    yield [f"shape of {method_name(Method.CLEAN)}", *counted(judgements(flares, Method.CLEAN)["shape"])]

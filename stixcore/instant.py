@@ -19,11 +19,11 @@ from stixcore.fits.windows import WindowRule
 from stixcore.imaging.back_projection import back_project
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.location import FlareLocation
-from stixcore.imaging.methods import run_method
+from stixcore.imaging.methods import default_parameters, run_method
 from stixcore.imaging.reconstruction import Method, Reconstruction
 from stixcore.imaging.threads import single_threaded
 from stixcore.instrument.geometry import detector_indices
-from stixcore.options import ImageRequest, default_methods
+from stixcore.options import ImageRequest
 from stixcore.prepare import PreparedData, prepare
 from stixcore.recipe import Location
 from stixcore.visibility.pixels import MetaPixels
@@ -130,7 +130,7 @@ def _image(
     if method is None:
         return back_project(vis, grid)
     given = data.imaging_input(vis, data.pixels, grid)
-    return run_method(method, {**default_methods(), **(request.methods or {})}[method], given)
+    return run_method(method, (request.methods or {}).get(method) or default_parameters(method), given)
 
 
 def _other_places(data: PreparedData) -> FlareLocation | None:

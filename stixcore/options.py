@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, cast
 
 import numpy as np
 from pydantic import (
@@ -32,15 +32,19 @@ from stixcore.calibration.pointing import assumed_pointing
 from stixcore.coordinates import Pointing, PointingSource
 from stixcore.errors import StixError
 from stixcore.fits.windows import WindowRule
-from stixcore.imaging.clean import CleanParameters, StopRule
+from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.ensemble import MAX_MEMBERS
-from stixcore.imaging.mem import FluxEstimate, MemGeParameters
-from stixcore.imaging.methods import PARAMETERS, MethodParameters
-from stixcore.imaging.reconstruction import Method
+from stixcore.imaging.mem import MemGeParameters
+from stixcore.imaging.methods import (
+    MethodParameters,
+    declaration_of,
+    default_methods,
+    default_parameters,
+)
+from stixcore.imaging.reconstruction import Method, known_methods
+from stixcore.imaging.registry import known_names
 from stixcore.instrument.geometry import ALL_LABELS, IMAGING_LABELS, PixelSet
 
-#: CLEAN with the noise stop rule takes 50 to 130 iterations; the limit is for flares that no set of points explains.
-CLEAN_ITERATIONS = 500
 AUTO, ASSUMED = "auto", "assumed"
 X, Y, ROLL = "x_arcsec", "y_arcsec", "roll_deg"
 #: Larger numbers in JSON are mistakes.
@@ -66,26 +70,12 @@ class ShiftBins(StrEnum):
 
 def default_clean() -> CleanParameters:
     """Default parameters of CLEAN, see `default_methods`."""
-    return CleanParameters(max_iterations=CLEAN_ITERATIONS, stop_rule=StopRule.NOISE)
+    return cast("CleanParameters", default_parameters(Method.CLEAN))
 
 
 def default_mem_ge() -> MemGeParameters:
     """Default parameters of MEM_GE, see `default_methods`."""
-    return MemGeParameters(flux_estimate=FluxEstimate.COUNTS)
-
-
-def default_methods() -> dict[Method, MethodParameters]:
-    """Default parameters of every method.
-
-    MEM_GE takes its total flux from the counts, the only unbiased estimate (``docs/science/mem_ge.md``). The largest
-    visibility amplitude, which the Data Center uses, is 28 % too high with 3,000 counts, and the ground software's
-    estimate is 1.3 to 1.6 times the true flux of simulated flares. CLEAN continues until only noise is left
-    (``docs/decisions/clean_stop_rule.md``).
-    """
-    defaults: dict[Method, MethodParameters] = {method: parameters() for method, parameters in PARAMETERS.items()}
-    defaults[Method.CLEAN] = default_clean()
-    defaults[Method.MEM_GE] = default_mem_ge()
-    return defaults
+    return cast("MemGeParameters", default_parameters(Method.MEM_GE))
 
 
 # Values with a JSON form of their own -----------------------------------------------------------------------------
@@ -162,11 +152,19 @@ def read_methods(value: Any) -> dict[Method, MethodParameters]:
     if value is None:
         return default_methods()
     given = value if isinstance(value, Mapping) else {name: {} for name in _NAMES.validate_python(value)}
-    return {_METHOD.validate_python(name): _parameters(name, values) for name, values in given.items()}
+    return {_method(name): _parameters(name, values) for name, values in given.items()}
+
+
+def _method(name: str) -> Method:
+    if name not in known_names():
+        *others, last = known_names()
+        message = f"expected {', '.join(others)} or {last}, {found(name)}"
+        raise ValueError(message)
+    return Method(name)
 
 
 def _parameters(name: str, values: Any) -> MethodParameters:
-    default = default_methods()[Method(name)]
+    default = default_parameters(Method(name))
     known = sorted(item.name for item in fields(default))
     if not isinstance(values, Mapping):
         message = f"expected an object with parameters of {name}, {found(values)}"
@@ -187,7 +185,7 @@ def _write_methods(methods: Mapping[Method, MethodParameters]) -> dict[str, Any]
 
 
 _NUMBER, _SIDES = TypeAdapter(Number), TypeAdapter(tuple[Whole, Whole])
-_NAMES, _METHOD = TypeAdapter(list[Annotated[str, Strict()]]), TypeAdapter(Method)
+_NAMES = TypeAdapter(list[Annotated[str, Strict()]])
 
 
 # Their JSON schema ------------------------------------------------------------------------------------------------
@@ -205,11 +203,13 @@ def _object(names: tuple[str, ...]) -> dict[str, Any]:
 def _methods_schema() -> dict[str, Any]:
     """JSON schema of methods: a list of names, or the parameters of each with type and default."""
     properties = {}
-    for method, parameters in default_methods().items():
-        schema = inline(TypeAdapter(type(parameters)).json_schema())
-        values = _write_methods({method: parameters})[str(method)]
-        described = {name: {**schema["properties"][name], "default": value} for name, value in values.items()}
-        properties[str(method)] = {"type": "object", "additionalProperties": False, "properties": described}
+    for method in known_methods():
+        properties[str(method)] = {
+            "type": "object",
+            "description": declaration_of(method).description,
+            "additionalProperties": False,
+            "properties": parameter_schemas(method),
+        }
     names = {"type": "array", "items": {"type": "string", "enum": list(properties)}, "minItems": 1}
     return {
         "oneOf": [
@@ -218,6 +218,21 @@ def _methods_schema() -> dict[str, Any]:
             {"type": "null"},
         ]
     }
+
+
+def parameter_schemas(method: Method) -> dict[str, dict[str, Any]]:
+    """JSON schema of each parameter of a method by its name, with default and, where declared, help and bounds."""
+    parameters = default_parameters(method)
+    schema = inline(TypeAdapter(type(parameters)).json_schema())
+    values = _write_methods({method: parameters})[str(method)]
+    return {name: {**schema["properties"][name], "default": value} for name, value in values.items()}
+
+
+class _MethodsSchema:
+    """The schema of methods, made when it is asked for: it needs the methods of installed packages."""
+
+    def __get_pydantic_json_schema__(self, *_: Any) -> dict[str, Any]:
+        return _methods_schema()
 
 
 def inline(schema: dict[str, Any]) -> dict[str, Any]:
@@ -249,7 +264,7 @@ Methods = Annotated[
     Mapping[Method, MethodParameters],
     PlainValidator(reader(read_methods)),
     PlainSerializer(_write_methods),
-    WithJsonSchema(_methods_schema()),
+    _MethodsSchema(),
 ]
 
 

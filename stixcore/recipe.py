@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -21,10 +21,12 @@ from stixcore.calibration.grids import AmplitudeScheme
 from stixcore.coordinates import Pointing, PointingSource
 from stixcore.errors import SelectionError
 from stixcore.fits.windows import WindowRule
+from stixcore.imaging.declaration import Package, StoredParameters
 from stixcore.imaging.ensemble import MAX_MEMBERS
 from stixcore.imaging.grid import PIXEL_LIMITS, ImageGrid
-from stixcore.imaging.methods import PARAMETERS, MethodParameters
+from stixcore.imaging.methods import MethodParameters, default_parameters
 from stixcore.imaging.reconstruction import Method
+from stixcore.imaging.registry import built_in, package_of
 from stixcore.instrument.geometry import IMAGING_LABELS, PixelSet, detector_indices
 from stixcore.recipe_format import LATER_PARAMETERS, read_document
 from stixcore.references import CalibrationReference, FileReference, TableReference, sha256_of
@@ -106,6 +108,8 @@ class Recipe:
         Simulated copies of the data per method, for uncertainty maps and error bars; 0 for none.
     seed : int
         Seed of their noise; 0 without copies.
+    packages : mapping of Method to Package
+        The package of each method that is not built in; by default the installed one. Pixels depend on its version.
     version : int
         Version of the JSON format.
 
@@ -136,9 +140,11 @@ class Recipe:
     background_range: tuple[str, str] | None = None
     ensemble: int = 0
     seed: int = 0
+    packages: Mapping[Method, Package] = field(default_factory=dict)
     version: int = RECIPE_VERSION
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "packages", self._packages())
         if self.version == 1 and any(getattr(self, name) != default for name, default in SINCE_VERSION_2.items()):
             message = f"a recipe of version 1 cannot hold {', '.join(SINCE_VERSION_2)}"
             raise SelectionError(message)
@@ -175,6 +181,18 @@ class Recipe:
             message = "location and pointing must be finite numbers"
             raise SelectionError(message)
         _ = self.grid  # refuses impossible shapes and pixels
+
+    def _packages(self) -> dict[Method, Package]:
+        """Packages of the methods, without those of methods that `replace` has removed."""
+        found = {}
+        for method in self.methods:
+            if method not in built_in():
+                package = self.packages.get(method) or package_of(method)
+                if package is None:
+                    message = f"methods.{method}: no installed package has this method, and the recipe names none"
+                    raise SelectionError(message)
+                found[method] = package
+        return found
 
     def _check_ensemble(self) -> None:
         if self.ensemble and not 2 <= self.ensemble <= MAX_MEMBERS:
@@ -226,7 +244,7 @@ class Recipe:
             "energy_range_kev": list(self.energy_range),
             "location": {"x_arcsec": self.location.x, "y_arcsec": self.location.y, "found_by": self.location.found_by},
             "location_energy_kev": list(self.location_energy),
-            "methods": {str(method): _plain(parameters) for method, parameters in self.methods.items()},
+            "methods": {str(method): _plain(method, parameters) for method, parameters in self.methods.items()},
             "subcollimators": list(self.subcollimators),
             "pixel_set": str(self.pixel_set),
             "amplitude_scheme": str(self.amplitude_scheme),
@@ -237,10 +255,12 @@ class Recipe:
         # Keys of version 2 are written only where they differ from the default, so that new keys do not change ids.
         for name, default in SINCE_VERSION_2.items():
             value = getattr(self, name)
-            if value != default:
+            if value != default and name != "packages":
                 data[name] = asdict(value) if isinstance(value, CalibrationReference) else value
         if self.background_range is not None:
             data["background_range"] = list(self.background_range)
+        if self.packages:
+            data["packages"] = {str(method): asdict(package) for method, package in self.packages.items()}
         return data
 
     def to_json(self) -> str:
@@ -266,6 +286,8 @@ class Recipe:
     @classmethod
     def _from_dict(cls, data: dict[str, Any]) -> Recipe:
         pointing = data["pointing"]
+        packages = {Method.named(name): Package(**package) for name, package in data.get("packages", {}).items()}
+        methods = {Method.named(name): values for name, values in data["methods"].items()}
         recipe = cls(
             science=FileReference(**data["science"]),
             background=FileReference(**data["background"]) if data["background"] else None,
@@ -285,7 +307,12 @@ class Recipe:
             energy_range=(data["energy_range_kev"][0], data["energy_range_kev"][1]),
             location=Location(data["location"]["x_arcsec"], data["location"]["y_arcsec"], data["location"]["found_by"]),
             location_energy=(data["location_energy_kev"][0], data["location_energy_kev"][1]),
-            methods={Method(name): _parameters(Method(name), values) for name, values in data["methods"].items()},
+            methods={
+                method: _parameters(method, values)
+                if method in built_in() or packages.get(method) == package_of(method) is not None
+                else StoredParameters(values)
+                for method, values in methods.items()
+            },
             subcollimators=tuple(data["subcollimators"]),
             pixel_set=PixelSet(data["pixel_set"]),
             amplitude_scheme=AmplitudeScheme(data["amplitude_scheme"]),
@@ -298,6 +325,7 @@ class Recipe:
             window_rule=WindowRule(data.get("window_rule", WindowRule.OUTWARD)),
             ensemble=data.get("ensemble", 0),
             seed=data.get("seed", 0),
+            packages=packages,
             version=data["version"],
         )
         if recipe.to_dict() != data:  # an unknown or misspelt key would be ignored silently
@@ -315,6 +343,7 @@ SINCE_VERSION_2: Mapping[str, Any] = {
     "background_range": None,
     "ensemble": 0,
     "seed": 0,
+    "packages": {},
 }
 
 
@@ -356,13 +385,17 @@ def _nan_for_none(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
-def _plain(parameters: MethodParameters) -> dict[str, Any]:
+def _plain(method: Method, parameters: MethodParameters) -> dict[str, Any]:
     """Parameters as JSON values: tuples become lists, enums their text.
 
     Parameters that were introduced later are omitted where their value is the earlier behaviour, so that existing
     recipes keep their text and id.
     """
+    if isinstance(parameters, StoredParameters):
+        return parameters.values
     values: dict[str, Any] = json.loads(json.dumps(asdict(parameters), default=str))
+    if method not in built_in():
+        return values
     return {
         name: value
         for name, value in values.items()
@@ -371,18 +404,20 @@ def _plain(parameters: MethodParameters) -> dict[str, Any]:
 
 
 def _parameters(method: Method, values: Mapping[str, Any]) -> MethodParameters:
-    kind = PARAMETERS[method]
+    kind: Any = type(default_parameters(method))
+    if method not in built_in():
+        return kind(**{name: _typed(kind, name, value) for name, value in values.items()})
     return kind(
         **{
-            field.name: _typed(kind, field.name, values[field.name])
-            if field.name in values or field.name not in LATER_PARAMETERS
-            else LATER_PARAMETERS[field.name]
-            for field in fields(kind)
+            one.name: _typed(kind, one.name, values[one.name])
+            if one.name in values or one.name not in LATER_PARAMETERS
+            else LATER_PARAMETERS[one.name]
+            for one in fields(kind)
         }
     )
 
 
-def _typed(kind: type[MethodParameters], name: str, value: Any) -> Any:
+def _typed(kind: type[Any], name: str, value: Any) -> Any:
     """A JSON value in the type of the parameter, which its default shows (enums, tuples)."""
     default = getattr(kind(), name)
     if isinstance(value, list):

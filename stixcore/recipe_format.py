@@ -7,8 +7,9 @@ it the id, stays the same.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from enum import StrEnum
 from functools import cache
 from types import NoneType, UnionType
@@ -20,11 +21,13 @@ from stixcore.coordinates import PointingSource
 from stixcore.errors import StixError
 from stixcore.fits.windows import WindowRule
 from stixcore.imaging.clean import StopRule
+from stixcore.imaging.declaration import NAME
 from stixcore.imaging.ensemble import MAX_MEMBERS
 from stixcore.imaging.forward_fit import ModelSelection
 from stixcore.imaging.grid import PIXEL_LIMITS, SIDE_LIMIT
-from stixcore.imaging.methods import PARAMETERS
+from stixcore.imaging.methods import declaration_of
 from stixcore.imaging.reconstruction import Method
+from stixcore.imaging.registry import built_in, known_names, package_of
 from stixcore.instrument.geometry import PixelSet
 from stixcore.times import parse_time
 
@@ -33,6 +36,8 @@ LATER_PARAMETERS: Mapping[str, Any] = {
     "stop_rule": StopRule.NEGATIVE_EXTREME,
     "selection": ModelSelection.PLAIN_BIC,
 }
+#: Names and versions of packages.
+PACKAGE = r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,99}"
 #: Largest number in a recipe; the distance from the Sun, in metres, is below 10¹².
 _LARGEST = 1e15
 
@@ -53,6 +58,8 @@ def read_document(text: str) -> Any:
         message = "lists within lists, too deep to be read"
         raise ValueError(message) from error
     _DOCUMENT("", document)
+    for name, values in document["methods"].items():
+        _method(name, values, document.get("packages", {}).get(name))
     return document
 
 
@@ -91,6 +98,18 @@ def _number(low: float = -_LARGEST, high: float = _LARGEST, *, whole: bool = Fal
 def _text(key: str, value: Any) -> None:
     if not isinstance(value, str):
         _refuse(key, "a text", value)
+
+
+def _matching(pattern: str) -> Check:
+    def check(key: str, value: Any) -> None:
+        if not isinstance(value, str) or re.fullmatch(pattern, value, re.ASCII) is None:
+            _refuse(key, f"a text that matches {pattern}", value)
+
+    return check
+
+
+def _later(key: str, value: Any) -> None:
+    """Methods are checked at the end, when the packages are known."""
 
 
 def _truth(key: str, value: Any) -> None:
@@ -159,19 +178,24 @@ def _object(required: Mapping[str, Check], optional: Mapping[str, Check] | None 
     return check_all
 
 
-def _method(name: str) -> Check:
-    if name not in set(Method):
-        _refuse("methods", f"names among {', '.join(Method)}", name)
-    return _parameters(Method(name))
+def _method(name: str, values: Any, package: Mapping[str, str] | None) -> None:
+    """Check a method: built in, of an installed package, or else with the package that has it."""
+    if name not in built_in() and (package is None or re.fullmatch(NAME, name, re.ASCII) is None):
+        _refuse("methods", f"names among {', '.join(known_names())}", name)
+    installed = package_of(name)
+    if name in built_in() or (installed is not None and package == asdict(installed)):
+        _parameters(name)(f"methods.{name}", values)
+    elif not isinstance(values, dict):
+        _refuse(f"methods.{name}", "an object", values)
 
 
 @cache
-def _parameters(method: Method) -> Check:
+def _parameters(method: str) -> Check:
     """Check of a method's parameters, as its dataclass declares them."""
-    kind = PARAMETERS[method]
+    kind = type(declaration_of(Method(method)).parameters)
     hints = get_type_hints(kind)
     checks = {field.name: _declared(hints[field.name]) for field in fields(kind)}
-    later = {name: check for name, check in checks.items() if name in LATER_PARAMETERS}
+    later = {name: check for name, check in checks.items() if name in LATER_PARAMETERS and method in built_in()}
     return _object({name: check for name, check in checks.items() if name not in later}, later)
 
 
@@ -225,7 +249,7 @@ _DOCUMENT = _object(
         "energy_range_kev": _ENERGIES,
         "location": _object({"x_arcsec": _ARCSEC, "y_arcsec": _ARCSEC, "found_by": _text}),
         "location_energy_kev": _ENERGIES,
-        "methods": _mapping(_method),
+        "methods": _mapping(lambda _: _later),
         "subcollimators": _several(_text),
         "pixel_set": _one_of(PixelSet),
         "amplitude_scheme": _one_of(AmplitudeScheme),
@@ -240,5 +264,6 @@ _DOCUMENT = _object(
         "background_range": _several(_time, 2),
         "ensemble": _number(0, MAX_MEMBERS, whole=True),
         "seed": _number(0, _LARGEST, whole=True),
+        "packages": _mapping(lambda _: _object({"name": _matching(PACKAGE), "version": _matching(PACKAGE)})),
     },
 )

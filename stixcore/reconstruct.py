@@ -22,15 +22,17 @@ from stixcore.errors import CalibrationError, ReconstructionError, SelectionErro
 from stixcore.fits.read import read_aspect, read_pixel_data
 from stixcore.fits.windows import AskedWindow
 from stixcore.imaging.coarse_locator import CoarseLocation
+from stixcore.imaging.declaration import StoredParameters
 from stixcore.imaging.ensemble import Ensemble, perturbed_ensemble
 from stixcore.imaging.location import FULL_DISK_FIELD, SIDELOBE_DISTANCE, FlareLocation
-from stixcore.imaging.methods import ImagingInput, run_method
+from stixcore.imaging.methods import ImagingInput, default_methods, missing_package, run_method
 from stixcore.imaging.position_error import PositionError, position_error
 from stixcore.imaging.reconstruction import Method, Reconstruction, method_name
+from stixcore.imaging.registry import place_in_order
 from stixcore.imaging.threads import single_threaded
 from stixcore.imaging.trust import Finding, assess
 from stixcore.instrument.geometry import PixelSet, detector_indices
-from stixcore.options import ImageRequest, default_methods
+from stixcore.options import ImageRequest
 from stixcore.prepare import PreparedData, background_part, find_pointing, prepare
 from stixcore.recipe import FileReference, Location, Recipe
 from stixcore.references import reference_to, verified
@@ -371,11 +373,13 @@ def run_methods(
     images: dict[Method, Reconstruction] = {}
     failures: dict[Method, str] = {}
     ensembles: dict[Method, Ensemble] = {}
-    methods = [method for method in Method if method in recipe.methods]
+    methods = sorted(recipe.methods, key=place_in_order)
     for number, method in enumerate(methods):
         if progress is not None:
             progress(method, number, len(methods))
         try:
+            if isinstance(recipe.methods[method], StoredParameters):
+                raise ReconstructionError(missing_package(method, recipe.packages[method]))  # noqa: TRY301 - a failure
             if method is not Method.FULL_DISK_BP:
                 images[method] = run_method(method, recipe.methods[method], given)
                 if ensemble:

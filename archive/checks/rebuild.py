@@ -32,6 +32,7 @@ from stixcore.image_files.read import ensemble_errors, fitted_sources
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.metrics import measure_source
 from stixcore.imaging.reconstruction import Method, method_name
+from stixcore.imaging.registry import place_in_order
 from stixcore.recipe import sha256_of
 from stixcore.times import parse_time
 
@@ -340,12 +341,12 @@ _MADE_NO_IMAGE = " made no image"
 
 
 def recipe_methods(run: Run) -> tuple[str, ...]:
-    """Methods in the recipe of a run, in the order of `Method`; empty when the recipe cannot be read."""
+    """Methods in the recipe of a run, in the order of `known_names`; empty when the recipe cannot be read."""
     try:
         asked = json.loads(run.recipe or "{}").get("methods", {})
     except (ValueError, AttributeError):
         return ()
-    return tuple(str(method) for method in Method if str(method) in asked)
+    return tuple(sorted(map(str, asked), key=place_in_order))
 
 
 def expected_methods(run: Run) -> tuple[str, ...]:
@@ -363,7 +364,7 @@ def _failed_methods(run: Run) -> set[str]:
         named = {entry["text"].split(_MADE_NO_IMAGE, 1)[0] for entry in said if entry["code"] == "method_failed"}
     except (ValueError, KeyError, TypeError, AttributeError):
         return set()
-    return {str(method) for method in Method if named & {str(method), method_name(method)}}
+    return {method for method in recipe_methods(run) if named & {method, method_name(method)}}
 
 
 def warnings_about(run: Run, method: str) -> str:

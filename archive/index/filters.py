@@ -10,7 +10,7 @@ import numpy as np
 from archive.index.schema import IMAGES, RunKind, RunStatus
 from archive.index.sql import Conditions, select
 from archive.index.terms import any_of, contains, of_fit, of_result
-from archive.layout import METHODS
+from stixcore.imaging.registry import known_names
 
 #: x0, x1, y0, y1.
 type Box = tuple[float, float, float, float]
@@ -367,11 +367,11 @@ def _contains_text(text: str) -> tuple[str, tuple[str, ...]]:
         ("contains(recipe_id, ?)", (text,)),
         (_NAMED, (text, text.upper())),
     ]
-    methods = tuple(method for method in METHODS if text in method)
+    methods = tuple(method for method in known_names() if text in method)
     if methods:
         parts.append((any_of("method", methods), methods))
     for place in (place for place, sign in enumerate(text) if sign == "-"):  # across the hyphen
-        begun = tuple(method for method in METHODS if method.startswith(text[place + 1 :]))
+        begun = tuple(method for method in known_names() if method.startswith(text[place + 1 :]))
         if begun:
             parts.append((f"suffix(recipe_id, ?) AND {any_of('method', begun)}", (text[:place], *begun)))
     return " OR ".join(f"({term})" for term, _ in parts), tuple(value for _, values in parts for value in values)

@@ -6,6 +6,7 @@ changed column needs a step in `archive.index.migrations`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any
@@ -17,6 +18,7 @@ from archive.index.columns import Column, Table
 from archive.index.series import SERIES
 from archive.index.sql import select
 from archive.layout import METHODS, image_id, version_rank
+from stixcore.imaging.declaration import NAME
 
 _UTC = "UTC at Solar Orbiter"
 _CLOCK = "UTC"
@@ -346,7 +348,7 @@ class Image:
 
     image_id: Annotated[str, Column("recipe_id-method")]
     recipe_id: Annotated[str, Column("Identity of the recipe, 16 hexadecimal digits")]
-    method: Annotated[str, Column(f"Reconstruction method: {', '.join(METHODS)}")]
+    method: Annotated[str, Column(f"Reconstruction method: {', '.join(METHODS)}, or one of a package")]
     uid: Annotated[str, Column("Unique id of the science request")]
     flare_id: Annotated[str | None, Column("Flare to which the time range belongs")] = None
     group_id: Annotated[
@@ -411,7 +413,9 @@ class Image:
     elapsed_s: Annotated[float | None, Column("Computing time", "s")] = None
 
     def __post_init__(self) -> None:
-        _one_of("image", self.image_id, "method", self.method, METHODS)
+        if re.fullmatch(NAME, self.method, re.ASCII) is None:
+            message = f"image {self.image_id!r}: method is {self.method!r}, expected a name that matches {NAME}"
+            raise BadRow(message)
         if self.image_id != image_id(self.recipe_id, self.method):
             message = f"image {self.image_id!r} must be called {image_id(self.recipe_id, self.method)!r}"
             raise BadRow(message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from archive.index.schema import Image
 from archive.layout import stamp
 from archive.scripts.images import FLAVOURS, script_name
 from archive.scripts.sources import ImageSource, InputFile
+from stixcore.imaging.registry import find_method
 
 FOLDER = "stix_images"
 #: References for every publication with such images; papers about the methods are added.
@@ -23,13 +24,6 @@ PAPERS = (
     "First images and calibration: Massa et al. 2022, Solar Physics 297, 93, doi:10.1007/s11207-022-02029-x",
     "STIX data center: Xiao et al. 2023, A&A 673, A142, doi:10.1051/0004-6361/202346031",
 )
-METHOD_PAPERS = {
-    "clean": "CLEAN: Högbom 1974, A&AS 15, 417",
-    "ms_clean": "Multi-scale CLEAN: after Cornwell 2008, IEEE J. Sel. Topics Signal Process. 2, 793",
-    "em": "EM: Massa et al. 2019, A&A 624, A130, doi:10.1051/0004-6361/201935323",
-    "mem_ge": "MEM_GE: Massa et al. 2020, ApJ 894, 46, doi:10.3847/1538-4357/ab8637",
-    "vis_fwdfit": "VIS_FWDFIT: Volpara et al. 2022, A&A 668, A145, doi:10.1051/0004-6361/202243907",
-}
 
 
 @dataclass(frozen=True)
@@ -118,10 +112,16 @@ def bundle_members(
     yield Member(f"{folder}/manifest.json", lambda: json.dumps(document, indent=1, ensure_ascii=False).encode())
 
 
+def method_papers(methods: Iterable[str]) -> list[str]:
+    """References of methods; none for those of packages that are not installed."""
+    found = (find_method(method) for method in methods)
+    return [one.paper for one in found if one is not None and one.paper]
+
+
 def citation(sources: Sequence[ImageSource]) -> str:
     """References and acknowledgments for publications with these images."""
     methods = sorted({source.image.method for source in sources})
-    papers = [*PAPERS, *(METHOD_PAPERS[method] for method in methods if method in METHOD_PAPERS)]
+    papers = [*PAPERS, *method_papers(methods)]
     uids = ", ".join(sorted({source.image.uid for source in sources}))
     lines = [
         "Solar Orbiter is a mission of ESA and NASA. STIX is an instrument of Solar Orbiter.",

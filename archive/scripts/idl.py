@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from archive.layout import stamp
-from archive.scripts.literals import idl_literal
+from archive.scripts.literals import idl_literal, packages_of
 from archive.scripts.sources import ImageSource, InputFile
 from archive.scripts.templates import fill, template
 from stixcore.imaging.reconstruction import method_name
@@ -35,6 +35,10 @@ def idl_script(source: ImageSource) -> str:
     rows, columns = recipe["shape"]
     covered = image.t_start + _INSIDE, image.t_end - _INSIDE
     missing = [f"; {comment}" for method, comment in _NOT_IN_IDL.items() if method in recipe["methods"]]
+    missing += [
+        f"; The archive also made {method} with the package {name} {version}, which has no equivalent in IDL"
+        for method, name, version in packages_of(recipe)
+    ]
     sections = [_PRODUCTS[method](recipe["methods"][method]) for method in _PRODUCTS if method in recipe["methods"]]
     values = {
         "script_name": script_name(source),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from archive.layout import stamp
 from archive.scripts import idl
-from archive.scripts.literals import python_literal
+from archive.scripts.literals import packages_of, python_literal
 from archive.scripts.sources import ImageSource
 from archive.scripts.templates import fill, part
 from stixcore.recipe import SINCE_VERSION_2
@@ -39,11 +40,21 @@ def _python(source: ImageSource, how_to_run: str) -> str:
             "recipe_id": python_literal(source.image.recipe_id),
             "version": python_literal(source.recipe["version"]),
             "output": python_literal(f"reproduced_{source.fits.name}"),
+            "packages": _packages(source.recipe),
             "how_to_run": how_to_run,
             "file_imports": imports,
             "file_functions": functions,
         },
     )
+
+
+def _packages(recipe: Mapping[str, Any]) -> str:
+    """Installation of the packages of methods that are not built in; empty when there are none."""
+    lines = [
+        f"    pip install {name}=={version}   # for the method {method}"
+        for method, name, version in packages_of(recipe)
+    ]
+    return "\n".join(["", "and the packages of its further methods:", "", *lines, ""]) if lines else ""
 
 
 def stixpy_script(source: ImageSource) -> str:

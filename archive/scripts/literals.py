@@ -7,6 +7,7 @@ returns a single literal that the value cannot terminate.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -45,6 +46,14 @@ def python_literal(value: Any, *, indent: int = 0) -> str:
             return _bracketed("[", [python_literal(item, indent=indent + 1) for item in value], "]", indent)
     message = f"{type(value).__name__} is not a plain value"
     raise TypeError(message)
+
+
+def packages_of(recipe: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Method, name and version of each package in a recipe, without characters that end a comment or a text."""
+    found = recipe.get("packages", {})
+    rows = [(method, str(package["name"]), str(package["version"])) for method, package in found.items()]
+    method, name, version = (re.compile(allowed, re.ASCII) for allowed in (r"\W", r"[^\w.-]", r"[^\w.+!-]"))
+    return [(method.sub("_", row[0]), name.sub("_", row[1]), version.sub("_", row[2])) for row in rows]
 
 
 def idl_literal(value: Any) -> str:

@@ -311,10 +311,10 @@ class LivenessHandler(RequestHandler):
 _SPECTRUM_NAMES = "|".join(name.replace(".", r"\.") for name in SPECTRUM_FILES)
 ROUTES = [
     (r"/liveness", LivenessHandler),
-    (r"/archive/((?:fits|png|thumbnail)/[0-9a-f]{16}-[a-z_]+)", ImageFileHandler),
+    (r"/archive/((?:fits|png|thumbnail)/[0-9a-f]{16}-[a-z][a-z0-9_]*)", ImageFileHandler),
     (rf"/archive/((?:{'|'.join(FILE_KINDS)})/[^/]+\.fits)", ImageFileHandler),
     (r"/archive/(calibration/[^/]+\.(?:fits|csv))", ImageFileHandler),
-    (rf"/archive/script/([0-9a-f]{{16}}-[a-z_]+?)({SUFFIXES})", ScriptHandler),
+    (rf"/archive/script/([0-9a-f]{{16}}-[a-z][a-z0-9_]*?)({SUFFIXES})", ScriptHandler),
     (r"/archive/context/(\d{10})/(context_[a-z0-9_T]{1,40}\.fits)/(solo|earth)\.png", ContextPictureHandler),
     (r"/archive/(cube/cube-[0-9-]{1,40}/[a-z0-9_.-]{1,80})", ImageFileHandler),
     (rf"/archive/(spectrum/[0-9a-f]{{16}}/(?:{_SPECTRUM_NAMES}))", ImageFileHandler),

@@ -19,6 +19,7 @@ from stixcore.image_files.read import ImageFile, read_image_file
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.location import ripple_level
 from stixcore.imaging.reconstruction import Method
+from stixcore.imaging.registry import is_deconvolved
 from stixcore.solar_grid import Line, clipped, heliographic_grid, limb
 
 Floats = NDArray[np.float64]
@@ -192,8 +193,7 @@ def lowest(file: ImageFile) -> float:
 
 def _default_reference(scenes: Sequence[Scene]) -> Scene:
     """Default reference: a back projection is avoided, because it is not a model of the source."""
-    blurred = (Method.FULL_DISK_BP, Method.BP)
-    return next((scene for scene in scenes if scene.image.method not in blurred), scenes[0])
+    return next((scene for scene in scenes if is_deconvolved(scene.image.method)), scenes[0])
 
 
 def resampled(file: ImageFile, onto: ImageGrid, *, about_centres: bool = False) -> Floats:

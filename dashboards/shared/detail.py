@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from archive import Archive, Image, ImageFilter, NotInArchive, Run
-from archive.layout import METHODS
 from dashboards.shared.access import GUEST, Visitor, visible_image
 from jobs.imaging.pointings import known_pointings
 from stixcore.errors import InvalidProduct, SelectionError
@@ -18,6 +17,7 @@ from stixcore.image_files.read import ImageFile, StoredVisibilities, read_image_
 from stixcore.image_files.significance import Significance, read_significance
 from stixcore.imaging.metrics import SourceMeasure, measure_source
 from stixcore.imaging.reconstruction import Method
+from stixcore.imaging.registry import place_in_order
 from stixcore.pointings import PointingChoice, pointing_choices
 from stixcore.recipe import Recipe
 
@@ -109,7 +109,7 @@ def load_detail(archive: Archive, image_id: str, visitor: Visitor = GUEST) -> Im
     return ImageDetail(
         image,
         run,
-        tuple(sorted(siblings, key=lambda other: METHODS.index(other.method))),
+        tuple(sorted(siblings, key=lambda other: place_in_order(other.method))),
         file,
         None if file is None or not file.pixels.max() > 0 else measure_source(file.pixels, file.grid, file.sources),
         {other.method: vis for other in siblings if (vis := _visibilities(archive, other)) is not None},

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 import numpy as np
 
 from archive import Flare, Image, RegionSpectra, Run, Spectrum
 from dashboards.shared.listing import grouped
 from stixcore.flares.goes import BACKGROUND_DETECTOR
-from stixcore.imaging.reconstruction import METHOD_NAMES as _METHOD_NAMES
 from stixcore.imaging.reconstruction import Method
+from stixcore.imaging.registry import display_name
 from stixcore.spectra.counts import CountSpectrum
-
-#: Short names of methods.
-METHOD_NAMES: Mapping[str, str] = {
-    str(method): "Full disk" if method is Method.FULL_DISK_BP else name for method, name in _METHOD_NAMES.items()
-}
 
 #: Superscript digits.
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -61,8 +55,8 @@ def energies(low: float, high: float) -> str:
 
 
 def method_name(method: str) -> str:
-    """Display name of a method."""
-    return METHOD_NAMES.get(method, method)
+    """Short display name of a method."""
+    return "Full disk" if method == Method.FULL_DISK_BP else display_name(method)
 
 
 #: How a recipe found its location, as `Recipe.location.method` has it.

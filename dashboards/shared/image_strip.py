@@ -11,11 +11,11 @@ import param
 from panel.custom import JSComponent
 
 from archive import Image
-from archive.layout import METHODS
 from dashboards.shared import formatting
 from dashboards.shared.image_columns import cautions_text
 from dashboards.shared.links import Links, flare_link, uid_link
 from dashboards.shared.style import style
+from stixcore.imaging.registry import place_in_order
 
 
 class ImageStrip:
@@ -47,7 +47,7 @@ class ImageStrip:
 def strip_html(images: Sequence[Image], links: Links) -> str:
     """One group per recipe with one card per image. Everything from the index is escaped."""
     order = {recipe: number for number, recipe in enumerate(dict.fromkeys(image.recipe_id for image in images))}
-    ordered = sorted(images, key=lambda image: (order[image.recipe_id], METHODS.index(image.method)))
+    ordered = sorted(images, key=lambda image: (order[image.recipe_id], place_in_order(image.method)))
     return "".join(_group(list(group), links) for _, group in groupby(ordered, lambda image: image.recipe_id))
 
 

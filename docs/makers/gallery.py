@@ -14,6 +14,7 @@ from jobs.imaging.figures import draw_map, png
 from jobs.regions.figure import draw_regions
 from stixcore import ImageRequest, ImageSet, Method, prepare_recipe, reconstruct
 from stixcore.fits.read import read_pixel_data
+from stixcore.imaging.methods import default_methods
 from stixcore.imaging.trust import Severity, assess, is_trusted
 from stixcore.imaging_spectroscopy.component_images import ComponentImages, component_images, prepare_component_recipe
 from stixcore.imaging_spectroscopy.electron_maps import (
@@ -25,7 +26,6 @@ from stixcore.imaging_spectroscopy.electron_maps import (
 from stixcore.imaging_spectroscopy.measure_regions import MeasuredRegions, measure_regions
 from stixcore.imaging_spectroscopy.prepare_regions import prepare_region_recipe
 from stixcore.imaging_spectroscopy.recipe_pair import ENERGY
-from stixcore.options import default_methods
 from stixcore.simulation.campaign import simulate_campaign
 from stixcore.spectrum_recipe import SpectrumRequest
 

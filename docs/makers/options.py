@@ -1,4 +1,4 @@
-"""Write the table of options in ``docs/how-to/api.md`` from their declaration: python -m docs.makers.options."""
+"""Write the tables of options and methods in ``docs/how-to/api.md``: python -m docs.makers.options."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from stixcore.imaging.reconstruction import Method
+from stixcore.imaging.methods import declaration_of, default_methods
+from stixcore.imaging.reconstruction import known_methods
 from stixcore.instrument.geometry import IMAGING_LABELS
-from stixcore.options import option_schemas
+from stixcore.options import option_schemas, parameter_schemas
 
 PAGE = Path(__file__).resolve().parents[1] / "how-to" / "api.md"
 BEGIN, END = "<!-- options -->", "<!-- end options -->"
+BEGIN_METHODS, END_METHODS = "<!-- methods -->", "<!-- end methods -->"
 
 
 def options_table() -> str:
@@ -25,7 +27,7 @@ def options_table() -> str:
 def default(schema: dict[str, Any]) -> str:
     """The default as JSON, or a short name for a long one."""
     if "default" not in schema:
-        return f"all {len(Method)} methods"
+        return f"all {len(default_methods())} methods"
     value = schema["default"]
     return "3a to 10c" if value == list(IMAGING_LABELS) else f"`{json.dumps(value)}`"
 
@@ -39,10 +41,29 @@ def values(schema: dict[str, Any]) -> str:
     return {"boolean": "`true`, `false`", "array": "labels"}.get(schema.get("type", ""), "see `/api/v1/openapi.json`")
 
 
+def methods_table() -> str:
+    """Table of the methods, those of installed packages included: name, what it makes, parameters with defaults."""
+    lines = ["| method | image | parameters and defaults |", "| --- | --- | --- |"]
+    for method in known_methods():
+        declared = declaration_of(method)
+        package = f" (package {declared.package.name})" if declared.package is not None else ""
+        given = ", ".join(_parameter(name, schema) for name, schema in parameter_schemas(method).items()) or "none"
+        lines.append(f"| `{method}` | {declared.display_name}{package}. {declared.description} | {given} |")
+    return "\n".join(lines)
+
+
+def _parameter(name: str, schema: dict[str, Any]) -> str:
+    bounds = f" ({schema['minimum']:g} to {schema['maximum']:g})" if {"minimum", "maximum"} <= schema.keys() else ""
+    help_text = f" ({schema['description'].rstrip('.')})" if "description" in schema else ""
+    return f"`{name}` = `{json.dumps(schema['default'])}`{bounds}{help_text}"
+
+
 def with_table(page: str) -> str:
-    """A page with its table replaced."""
-    begin, rest = page.split(BEGIN)
-    return f"{begin}{BEGIN}\n\n{options_table()}\n\n{END}{rest.split(END)[1]}"
+    """A page with its tables replaced."""
+    for begin, end, table in ((BEGIN, END, options_table()), (BEGIN_METHODS, END_METHODS, methods_table())):
+        before, rest = page.split(begin)
+        page = f"{before}{begin}\n\n{table}\n\n{end}{rest.split(end)[1]}"
+    return page
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ from jobs.cli.lock_probe import locks_hold
 from jobs.queue.journal import Journal, RequestState
 from jobs.queue.journal_file import FILE_NAME as JOURNAL_FILE
 from stixcore.errors import StixError
+from stixcore.imaging.registry import plug_ins
 from stixcore.printable import plural
 from stixcore.software import CREATOR, software_version
 from stixcore.spectra.models.thermal import built_in_table
@@ -145,6 +146,12 @@ def _software() -> Iterator[Answer]:
         text = f"packages that this software needs are not installed: {', '.join(missing)}"
         yield Answer("software", Verdict.WRONG, text, "make a new environment: make clean demo, or pip install")
         return
+    found = plug_ins()
+    for fault in found.faults:
+        yield Answer("methods", Verdict.WRONG, fault, "correct, update or remove the package")
+    for method in found.methods.values():
+        text = f"{method.display_name} ({method.name}) comes from {method.package}"
+        yield Answer("methods", Verdict.GOOD, text)
     shown = ", ".join(f"{name} {version(name)}" for name in ("numpy", "astropy", "duckdb", "panel", "stixpy"))
     python = ".".join(str(part) for part in sys.version_info[:3])
     yield Answer("software", Verdict.GOOD, f"{CREATOR} {software_version()}, Python {python}, {shown}")

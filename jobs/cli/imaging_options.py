@@ -13,8 +13,9 @@ from typing import Any
 
 from jobs.shared.errors import BadRequest
 from stixcore.errors import StixError
-from stixcore.imaging.reconstruction import Method
-from stixcore.options import ROLL, SEED_ALONE, ImagingOptions, X, Y, default_methods, option_schemas, read_options
+from stixcore.imaging.methods import default_methods
+from stixcore.imaging.registry import known_names, place_in_order
+from stixcore.options import ROLL, SEED_ALONE, ImagingOptions, X, Y, option_schemas, read_options
 
 #: Options whose argument is not named like their key.
 _FLAGS = {"window_rule": "--bins", "pixel_arcsec": "--pixel"}
@@ -27,10 +28,11 @@ def add_imaging_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--method",
         nargs="+",
-        choices=[method.value for method in Method],
-        default=list(Method),
+        type=_method,
+        default=[str(method) for method in default_methods()],
         metavar="METHOD",
-        help=f"{', '.join(Method)} (default: all of them)",
+        help=f"{', '.join(known_names())}; with parameters: clean:gain=0.05,beam_fwhm=15 "
+        f"(default: {_default(tuple(default_methods()))})",
     )
     parser.add_argument(
         "--set",
@@ -44,6 +46,18 @@ def add_imaging_options(parser: argparse.ArgumentParser) -> None:
         if key != "methods":
             flag = _FLAGS.get(key, f"--{key.replace('_', '-')}")
             parser.add_argument(flag, dest=key, help=_help(schema), **_form(key, schema))
+
+
+def _method(given: str) -> str:
+    """A method, with or without parameters, whose name is known."""
+    if given.partition(":")[0] not in known_names():
+        message = f"invalid choice: {given!r} (choose from {', '.join(map(repr, known_names()))})"
+        raise argparse.ArgumentTypeError(message)
+    return given
+
+
+def _default(methods: tuple[str, ...]) -> str:
+    return "all of them" if methods == known_names() else ", ".join(methods)
 
 
 def _form(key: str, schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,9 +111,18 @@ def imaging_options(arguments: argparse.Namespace) -> ImagingOptions:
 
 
 def _methods(names: Iterable[str], settings: Iterable[str]) -> dict[str, dict[str, object]]:
-    """Methods by name with the parameters that were set, each ``METHOD.PARAMETER=VALUE``."""
-    chosen: dict[str, dict[str, object]] = {str(method): {} for method in default_methods() if method in names}
-    for setting in settings:
+    """Methods by name with the parameters that were set.
+
+    Either ``METHOD:PARAMETER=VALUE,…`` among the names, or ``METHOD.PARAMETER=VALUE`` among the settings.
+    """
+    chosen: dict[str, dict[str, object]] = {}
+    within: list[str] = []
+    for given in names:
+        name, _, pairs = given.partition(":")
+        chosen[name] = {}
+        within += [f"{name}.{pair}" for pair in pairs.split(",") if pair]
+    chosen = {name: chosen[name] for name in sorted(chosen, key=place_in_order)}
+    for setting in (*within, *settings):
         target, equals, value = setting.partition("=")
         method, dot, parameter = target.partition(".")
         if not (equals and dot):

@@ -19,13 +19,14 @@ from jobs.shared.errors import BadRequest
 from jobs.shared.limits import Limits
 from jobs.shared.logs import say
 from stixcore.errors import SelectionError
+from stixcore.imaging.methods import default_methods
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging_spectroscopy.measure_regions import measure_regions
 from stixcore.imaging_spectroscopy.prepare_regions import prepare_region_recipe
 from stixcore.imaging_spectroscopy.recipe_pair import ENERGY, LEAST_COUNTS
 from stixcore.imaging_spectroscopy.region_recipe import COPIES, REGION_METHODS, read_region
 from stixcore.measure_spectrum import NO_MODEL, SpectrumRequest
-from stixcore.options import ImageRequest, default_methods
+from stixcore.options import ImageRequest
 from stixcore.printable import excerpt
 from stixcore.spectra.fit.recipe import AUTO
 from stixcore.spectra.regions import Circle, Contour, Ellipse, Polygon, Region

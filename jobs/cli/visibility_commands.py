@@ -14,10 +14,12 @@ from jobs.cli.measurement_options import require_folder
 from jobs.imaging.task import Locator
 from jobs.shared.limits import Limits
 from jobs.shared.logs import say
+from stixcore.imaging.methods import default_parameters
 from stixcore.imaging.reconstruction import Method, method_name
+from stixcore.imaging.registry import place_in_order
 from stixcore.imaging_spectroscopy.recipe_pair import VISIBILITY_METHODS
 from stixcore.measure_spectrum import SpectrumRequest
-from stixcore.options import ImageRequest, default_methods
+from stixcore.options import ImageRequest
 
 
 def add_image_options(parser: argparse.ArgumentParser, least_counts: float) -> None:
@@ -110,7 +112,7 @@ def image_request_of(arguments: argparse.Namespace) -> tuple[ImageRequest, dict[
     request = ImageRequest(
         **times,
         energy=(arguments.energy[0], arguments.energy[1]),
-        methods={method: default_methods()[method] for method in Method if method in methods},
+        methods={method: default_parameters(method) for method in sorted(methods, key=place_in_order)},
         location=place,
         shape=(arguments.shape, arguments.shape),
         pixel=arguments.pixel,

@@ -22,6 +22,7 @@ from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.ms_clean import MultiScaleCleanParameters
 from stixcore.imaging.reconstruction import Method, method_name
+from stixcore.imaging.registry import built_in, place_in_order
 from stixcore.imaging.threads import single_threaded
 from stixcore.imaging.trust import Finding, verdict
 from stixcore.reconstruct import ImageSet
@@ -31,7 +32,7 @@ Floats = NDArray[np.float64]
 
 SIZE = 300  # of a map
 PANEL = (SIZE + 90, SIZE + 98)
-#: Methods of the six maps; multi-scale CLEAN is not shown.
+#: Methods of the first six maps, before those of packages; multi-scale CLEAN is not shown.
 ORDER = (Method.FULL_DISK_BP, Method.BP, Method.CLEAN, Method.MEM_GE, Method.EM, Method.VIS_FWDFIT)
 COLORS = {
     Method.CLEAN: BLUE,
@@ -53,9 +54,10 @@ def draw_report(images: ImageSet, t_start: NDArray[np.datetime64], duration: Flo
         Light curve of the science file in the energy band of the images.
     """
     width, height = PANEL
-    sheet = Picture.new("RGB", (4 * width, 2 * height + 40), "white")
+    others = [method for method in sorted(images.recipe.methods, key=place_in_order) if method not in built_in()]
     panels = [_light_curve(images, t_start, duration, rate), *(_map(images, method) for method in ORDER)]
-    panels.append(_visibilities(images))
+    panels += [_visibilities(images), *(_map(images, method) for method in others)]
+    sheet = Picture.new("RGB", (4 * width, -(-len(panels) // 4) * height + 40), "white")
     for number, panel in enumerate(panels):
         sheet.paste(panel, (number % 4 * width, 40 + number // 4 * height))
     pixels, recipe = images.pixels, images.recipe

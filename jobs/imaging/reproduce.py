@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from archive import Archive
 from archive.errors import NotInArchive
 from stixcore.calibration.catalog import SHIPPED
-from stixcore.errors import InvalidProduct
+from stixcore.errors import InvalidProduct, ReconstructionError
 from stixcore.image_files.read import read_recipe
 from stixcore.imaging.reconstruction import Method
 from stixcore.recipe import FileReference
@@ -60,7 +60,7 @@ def reproduce(path: Path, archive: Archive | None = None) -> Comparison:
     """
     recipe = read_recipe(path)
     with fits.open(path) as hdus:
-        method = Method(hdus[0].header["ALG_USED"])
+        method = Method.named(str(hdus[0].header["ALG_USED"]))
     stored = _pixels(path)
 
     def locate(reference: FileReference) -> Path:
@@ -75,6 +75,9 @@ def reproduce(path: Path, archive: Archive | None = None) -> Comparison:
         raise InvalidProduct(path, f"the input file {reference.name} beside it or in an archive", "neither")
 
     images = reconstruct(recipe, locate, ensemble=0, catalog=SHIPPED if archive is None else archive.calibration)
+    if method in images.failures:
+        message = f"{path.name} cannot be reproduced: {images.failures[method]}"
+        raise ReconstructionError(message)
     again = images.images[method].image.astype(np.float32).astype(float)
     return _compared(path, stored, again)
 

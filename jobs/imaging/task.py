@@ -20,9 +20,10 @@ from jobs.executors.base import report_progress
 from jobs.imaging.products import energy_of, errors_of, finite, save_images, save_report, warnings_text
 from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
 from stixcore.errors import StixError, public_sentence
-from stixcore.imaging.methods import PARAMETERS
+from stixcore.imaging.methods import default_methods
 from stixcore.imaging.metrics import measure_source
-from stixcore.imaging.reconstruction import Method, Reconstruction, method_name
+from stixcore.imaging.reconstruction import Reconstruction, method_name
+from stixcore.imaging.registry import is_deconvolved
 from stixcore.imaging.threads import single_threaded
 from stixcore.imaging.trust import Aspect, Finding, about, flux_at_edge, is_trusted, verdict
 from stixcore.options import ImageRequest
@@ -219,7 +220,7 @@ def _run(task: ImagingTask, recipe: Recipe, begin: float) -> RunRows:
 
 def _steps(task: ImagingTask) -> int:
     """Number of steps that a task reports: one per method, one before and one after."""
-    return len(task.request.methods or PARAMETERS) + 2
+    return len(task.request.methods or default_methods()) + 2
 
 
 def _remove_leftovers(root: Path, made: RunRows) -> None:
@@ -232,7 +233,7 @@ def _remove_leftovers(root: Path, made: RunRows) -> None:
 
 def _models(images: ImageSet) -> list[Reconstruction]:
     """The images that are models of the source."""
-    return [image for method, image in images.images.items() if method not in (Method.FULL_DISK_BP, Method.BP)]
+    return [image for method, image in images.images.items() if is_deconvolved(method)]
 
 
 def write_products(

@@ -31,9 +31,9 @@ from stixcore.coordinates import Pointing
 from stixcore.errors import StixError, public_sentence
 from stixcore.fits.products import AspectTable, PixelData
 from stixcore.fits.read import read_aspect
+from stixcore.imaging.methods import default_methods
 from stixcore.imaging.reconstruction import Method
 from stixcore.measure_track import LEAST_FIT_COUNTS
-from stixcore.options import default_methods
 from stixcore.pointings import solutions_in_window
 from stixcore.prepare import PreparedData, find_pointing
 from stixcore.recipe import Location, Recipe

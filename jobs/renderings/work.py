@@ -19,7 +19,6 @@ from PIL import ImageDraw
 from archive import Archive, Image
 from archive.atomic import copy_file
 from archive.errors import NotInArchive
-from archive.layout import METHODS
 from archive.scripts.parts import animation as film
 from archive.scripts.parts import overlay as overlays
 from archive.scripts.selections import AnimationLooks, OverlayLooks
@@ -30,6 +29,7 @@ from stixcore.image_files.layout import UNCERTAINTY_EXTENSION
 from stixcore.image_files.read import ImageFile, read_image_file
 from stixcore.imaging.metrics import measure_source, strongest_source
 from stixcore.imaging.reconstruction import method_name
+from stixcore.imaging.registry import place_in_order
 from stixcore.software import CREATOR
 from stixcore.times import format_time
 
@@ -104,7 +104,7 @@ def overlay(archive: Archive, images: Sequence[Image], other: Path, looks: Overl
 def assemble_cube(archive: Archive, images: Sequence[Image], looks: AnimationLooks, folder: Path) -> list[str]:
     """Write ``cube.fits``, ``measures.csv``, ``contact_sheet.png`` and an animation of one method and band."""
     flares = [image for image in images if image.method != "full_disk_bp"] or list(images)
-    flares.sort(key=lambda image: (METHODS.index(image.method), image.e_low, image.t_start))
+    flares.sort(key=lambda image: (place_in_order(image.method), image.e_low, image.t_start))
     read = [film.read_image(archive.path_of(image.file)) for image in flares]
     grid = film.common_grid(read, looks.field)
     maps = [film.on_grid(image, grid) for image in read]
@@ -113,7 +113,8 @@ def assemble_cube(archive: Archive, images: Sequence[Image], looks: AnimationLoo
     _write_table(folder / "measures.csv", rows)
     _write_cube(folder / "cube.fits", flares, maps, grid, rows)
     _contact_sheet(flares, maps).save(folder / "contact_sheet.png", compress_level=3)
-    method = min({image.method for image in flares}, key=FOR_ANIMATION.index)
+    have = {image.method for image in flares}
+    method = next((one for one in FOR_ANIMATION if one in have), min(have))
     band = min((image.e_low, image.e_high) for image in flares if image.method == method)
     chosen = [image for image in flares if image.method == method and (image.e_low, image.e_high) == band]
     notes = animate(archive, chosen, looks, folder)

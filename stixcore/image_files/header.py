@@ -166,6 +166,8 @@ def _data_cards(images: ImageSet, image: Reconstruction, method: Method) -> Iter
     yield "REQ_EH", float(recipe.energy_range[1]), "[keV] its end"
     # No WAVELNTH/WAVEUNIT: sunpy converts "keV" to lower case and then warns that the unit is unknown.
     yield "ALG_USED", str(method), "imaging algorithm"
+    if method in recipe.packages:
+        yield "ALG_PKG", str(recipe.packages[method]), "package of the algorithm"
     yield from _result_cards(images, image)
     yield "CNTS_TOT", counts, "[ct] recorded, sub-collimators used"
     yield "CNTS_BKG", background, "[ct] expected background among them"

@@ -66,7 +66,7 @@ def read_significance(path: Path) -> Significance:
     try:
         with fits.open(path, memmap=False) as hdus:
             image = np.asarray(hdus[0].data, dtype=np.float64)
-            method = Method(str(hdus[0].header["ALG_USED"]).strip())
+            method = Method.named(str(hdus[0].header["ALG_USED"]).strip())
             if uncertainty is not None:
                 return _from_ensemble(image, uncertainty)
             sigma, meaning = _noise(hdus, method)

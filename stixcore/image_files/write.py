@@ -34,6 +34,7 @@ from stixcore.imaging.ensemble import Ensemble
 from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.location import Candidate
 from stixcore.imaging.reconstruction import Method, Reconstruction
+from stixcore.imaging.registry import is_deconvolved
 from stixcore.imaging.threads import single_threaded
 from stixcore.reconstruct import ImageSet
 from stixcore.times import format_time
@@ -69,7 +70,7 @@ def _visibility_table(images: ImageSet, image: Reconstruction, method: Method) -
         fits.Column("imag", "D", unit="ct s-1 cm-2 keV-1", array=vis.vis.imag),
         fits.Column("sigma", "D", unit="ct s-1 cm-2 keV-1", array=vis.sigma),
     ]
-    if method not in (Method.FULL_DISK_BP, Method.BP):  # a dirty map is not a model of the source
+    if is_deconvolved(method):  # a dirty map is not a model of the source
         model = image.planes.get("components", image.image)
         with single_threaded():  # the order of summation, and so the last digits, would vary with several threads
             predicted = FourierOperator(vis.u, vis.v, image.grid).forward(model)

@@ -17,7 +17,7 @@ CLEAN, and the sky convolved with the dirty beam for a back projection.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,10 +25,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from stixcore.errors import ReconstructionError, SelectionError
+from stixcore.imaging.declaration import MethodInput
 from stixcore.imaging.em import expected_counts
 from stixcore.imaging.forward_fit import ForwardFitParameters
 from stixcore.imaging.grid import ImageGrid
-from stixcore.imaging.methods import ImagingInput, MethodParameters, run_method
+from stixcore.imaging.methods import ImagingInput, MethodParameters, declaration_of, run_method
 from stixcore.imaging.metrics import FWHM_PER_SIGMA, measure_source
 from stixcore.imaging.reconstruction import Method, Reconstruction, method_name
 from stixcore.instrument.geometry import detector_indices
@@ -38,19 +39,6 @@ from stixcore.visibility.miscalibration import miscalibrated
 Floats = NDArray[np.float64]
 
 MAX_MEMBERS = 1000
-#: Weight of the bias in the error, by method: an image is smoother than the sky, so the bias of its copies is smaller
-#: than its own. Calibrated with ``python -m benchmarks coverage``.
-BIAS_WEIGHT: Mapping[Method, float] = {
-    Method.BP: 0.0,
-    Method.CLEAN: 1.5,
-    Method.MS_CLEAN: 1.35,
-    Method.EM: 2.1,
-    Method.MEM_GE: 1.6,
-    Method.VIS_FWDFIT: 0.5,
-}
-#: Additional error as a fraction of the image, by method: EM stops early, and structure that it does not show, such as
-#: the core of a halo, is missing in its copies too. Calibrated together with `BIAS_WEIGHT`.
-IMAGE_WEIGHT: Mapping[Method, float] = {Method.EM: 0.08}
 #: The bias changes sign within a source, so its mean square is taken over this FWHM around a pixel, the finest
 #: resolution, arcsec.
 BIAS_REACH = 15.0
@@ -174,7 +162,8 @@ def perturbed_ensemble(
     images = list(simulated_images(method, parameters, given, n, (seed,), image=image))
     stack = np.stack([member.image for member in images])
     mean, sigma = stack.mean(axis=0), stack.std(axis=0, ddof=1)
-    weight = BIAS_WEIGHT[method]
+    declared = declaration_of(method)
+    weight = declared.bias_weight
     # what the copies were made of, as the map shows it
     source = image.planes.get("restored", image.image)
     bias = mean - source if weight else np.zeros_like(mean)
@@ -197,7 +186,7 @@ def perturbed_ensemble(
         mean=mean,
         sigma=sigma,
         bias=bias,
-        error=_error(sigma, weight * bias, IMAGE_WEIGHT.get(method, 0.0) * source, image.grid),
+        error=_error(sigma, weight * bias, declared.image_weight * source, image.grid),
         significance=np.divide(mean, sigma, out=np.zeros_like(mean), where=sigma > 0),
         peak_x=measured([member.peak[0] for member in images], peak_x, rounding),
         peak_y=measured([member.peak[1] for member in images], peak_y, rounding),
@@ -261,12 +250,12 @@ def _error(sigma: Floats, bias: Floats, unseen: Floats, grid: ImageGrid) -> Floa
 
 
 def _copy(method: Method, image: Reconstruction, given: ImagingInput, rng: np.random.Generator) -> ImagingInput:
-    """Simulated data of a reconstruction: counts for EM, visibilities for all others."""
-    model = image.planes.get("components", image.image)
-    if method is Method.EM:
+    """Simulated data of a reconstruction: the counts, or the visibilities, as its method uses."""
+    model, declared = image.planes.get("components", image.image), declaration_of(method)
+    if declared.data is MethodInput.COUNTS:
         return replace(given, pixels=replace(given.pixels, counts=_simulated_counts(model, given, rng)))
     vis, n = given.vis, len(given.vis)
-    predicted = vis.vis if method is Method.BP else given.operator.forward(model)
+    predicted = given.operator.forward(model) if declared.deconvolved else vis.vis
     noise = rng.normal(size=n) + 1j * rng.normal(size=n)
     # the total of the counts, from which MEM_GE has its flux
     pixels = given.pixels

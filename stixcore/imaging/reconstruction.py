@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -11,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stixcore.errors import ReconstructionError
+from stixcore.imaging.declaration import NAME
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.metrics import strongest_source
+from stixcore.imaging.registry import display_name, find_method, known_names
 from stixcore.visibility.visibilities import Visibilities
 
 Floats = NDArray[np.float64]
@@ -24,7 +27,12 @@ PER_BEAM = "ct / (s cm2 keV beam)"
 
 
 class Method(StrEnum):
-    """The seven kinds of image; the values are the suffixes of file names, and their meaning never changes."""
+    """The kinds of image; the values are the suffixes of file names, and their meaning never changes.
+
+    The members are the built-in methods that code refers to. A method of an installed package has no member in this
+    list, but ``Method("uniform")`` is one: the same object each time, equal to its name, and pickled by its name.
+    `known_methods` lists all.
+    """
 
     FULL_DISK_BP = "full_disk_bp"
     BP = "bp"
@@ -34,17 +42,46 @@ class Method(StrEnum):
     MEM_GE = "mem_ge"
     VIS_FWDFIT = "vis_fwdfit"
 
+    @classmethod
+    def _missing_(cls, value: object) -> Method:
+        if isinstance(value, str) and find_method(value) is not None:
+            return cls.named(value)
+        message = f"{value!r} is not a method; the methods are {', '.join(known_names())}"
+        raise ValueError(message)
 
-#: Display names of the methods.
-METHOD_NAMES: Mapping[str, str] = {
-    Method.FULL_DISK_BP: "Full-disk back projection",
-    Method.BP: "Back projection",
-    Method.CLEAN: "CLEAN",
-    Method.MS_CLEAN: "Multi-scale CLEAN",
-    Method.EM: "EM",
-    Method.MEM_GE: "MEM_GE",
-    Method.VIS_FWDFIT: "VIS_FWDFIT",
-}
+    @classmethod
+    def named(cls, name: str) -> Method:
+        """The method of a name, whether or not a package that has it is installed.
+
+        A package names its own method so, and recipes and files of methods that are not installed are read so.
+
+        Raises
+        ------
+        ValueError
+            When the name cannot be that of a method.
+        """
+        if name in cls._value2member_map_:
+            return cls(name)
+        if re.fullmatch(NAME, name, re.ASCII) is None:
+            message = f"the name of a method matches {NAME}, found {name!r}"
+            raise ValueError(message)
+        if name not in _OTHERS:
+            member = str.__new__(cls, name)
+            member._name_, member._value_ = name.upper(), name
+            _OTHERS.setdefault(name, member)  # the first one, where two threads are here at a time
+        return _OTHERS[name]
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return Method.named, (str(self),)
+
+
+#: Methods without a member of `Method`, by name.
+_OTHERS: dict[str, Method] = {}
+
+
+def known_methods() -> tuple[Method, ...]:
+    """All methods: built-in ones in their order, then those of installed packages in alphabetical order."""
+    return tuple(Method.named(name) for name in known_names())
 
 
 def method_name(method: str) -> str:
@@ -52,7 +89,7 @@ def method_name(method: str) -> str:
 
     Files, API and command-line options have the values of `Method`. Other text is returned as it is.
     """
-    return METHOD_NAMES.get(method, method)
+    return display_name(str(method))
 
 
 class StopReason(StrEnum):

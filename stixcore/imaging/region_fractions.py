@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from stixcore.errors import ReconstructionError
-from stixcore.imaging.ensemble import BIAS_WEIGHT
 from stixcore.imaging.forward_fit.shapes import Plane, Shape
+from stixcore.imaging.methods import declaration_of
 from stixcore.imaging.reconstruction import Method, Reconstruction, method_name, require_usable
 from stixcore.spectra.regions import Circle, Ellipse, region_sums
 from stixcore.visibility.visibilities import Visibilities
@@ -92,7 +92,7 @@ def image_fractions(
     if not fluxes.size:
         return RegionFractions(flux, unknown, fraction, unknown)
     totals = fluxes.sum(axis=1, keepdims=True)
-    weight = BIAS_WEIGHT[image.method]
+    weight = declaration_of(image.method).bias_weight
     fractions = fluxes[totals[:, 0] > 0] / totals[totals[:, 0] > 0]
     leak = LEAK.get(image.method, 0.0) * fraction * (1.0 - fraction)
     # a region with everything, or nothing, has its fraction by definition

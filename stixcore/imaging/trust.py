@@ -23,6 +23,7 @@ from stixcore.imaging.mem import GIVEN, MemGeParameters
 from stixcore.imaging.metrics import signal_to_noise
 from stixcore.imaging.position_error import OFF
 from stixcore.imaging.reconstruction import Method, Reconstruction, method_name
+from stixcore.imaging.registry import is_deconvolved
 from stixcore.instrument.geometry import detector_indices
 
 if TYPE_CHECKING:
@@ -470,9 +471,7 @@ def _calibration(images: ImageSet) -> Iterator[Finding]:
 def _fit(images: ImageSet, limits: Thresholds) -> Iterator[Finding]:
     for method, reason in images.failures.items():
         yield Finding("method_failed", Severity.NOTE, f"{method_name(method)} made no image: {reason}")
-    models: dict[Method, Reconstruction] = {
-        m: r for m, r in images.images.items() if m not in (Method.FULL_DISK_BP, Method.BP)
-    }
+    models: dict[Method, Reconstruction] = {m: r for m, r in images.images.items() if is_deconvolved(m)}
     yield from _flux(images, models, limits)
     yield from _misfit(images, models, limits)
     yield from _disagreement(images, models, limits)

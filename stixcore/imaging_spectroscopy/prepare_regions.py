@@ -9,13 +9,13 @@ from pathlib import Path
 from stixcore.calibration.catalog import SHIPPED, CalibrationCatalog
 from stixcore.errors import SelectionError
 from stixcore.fits.windows import WindowRule
-from stixcore.imaging.methods import MethodParameters
+from stixcore.imaging.methods import MethodParameters, default_methods
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging_spectroscopy.fitted_sources import fitted_sources, refined_sources
 from stixcore.imaging_spectroscopy.recipe_pair import ENERGY, LEAST_COUNTS
 from stixcore.imaging_spectroscopy.region_recipe import COPIES, REGION_METHODS, RegionRecipe
 from stixcore.measure_spectrum import thermal_reference
-from stixcore.options import ImageRequest, default_methods
+from stixcore.options import ImageRequest
 from stixcore.recipe import RECIPE_VERSION, Recipe
 from stixcore.reconstruct import prepare_data, prepare_recipe
 from stixcore.references import FileReference

@@ -452,7 +452,8 @@ def free_port_fixture() -> Callable[[], int]:
 @contextmanager
 def running(start: Start, arguments: list[str], archive: Path, log: Path, port: int) -> Iterator[Server]:
     """Start a server, wait until it answers, end it by its own process, look for faults in its log."""
-    environment = os.environ | {"STIX_ARCHIVE": str(archive), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    modules = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = os.environ | {"STIX_ARCHIVE": str(archive), "PYTHONPATH": modules, "PYTHONUNBUFFERED": "1"}
     with log.open("wb") as stream:
         process = start(arguments, environment, stream, stream)
     server = Server(f"http://127.0.0.1:{port}", log, process)

@@ -68,3 +68,11 @@ def test_make_targets_exist():
     for page in pages():
         named = set(re.findall(r"(?:`|^ {4}|^)make ([a-z][a-z-]*)", page.read_text(encoding="utf-8"), re.MULTILINE))
         assert named <= known, (name_of(page), named - known)
+
+
+def test_the_example_of_a_method_is_the_package_that_tests_install():
+    """Its metadata and its code: tests/stixcore/imaging runs them as an installed package."""
+    example = ROOT / "tests" / "stixcore" / "imaging" / "example_method"
+    page = ROOT / "docs" / "how-to" / "add_a_method.md"
+    assert blocks(page, "python")[0].text.strip() == (example / "stix_uniform.py").read_text().strip()
+    assert blocks(page, "toml")[0].text.strip() == (example / "pyproject.toml").read_text().strip()

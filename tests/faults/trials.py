@@ -207,8 +207,9 @@ def _prepared(shared: Path, workshop: Path, names: list[str]) -> Any:
     from stixcore.calibration.pointing import assumed_pointing
     from stixcore.errors import InvalidProduct, StixError
     from stixcore.fits.read import read_pixel_data
+    from stixcore.imaging.methods import default_methods
     from stixcore.imaging.reconstruction import Method
-    from stixcore.options import ImageRequest, default_methods
+    from stixcore.options import ImageRequest
     from stixcore.reconstruct import prepare_recipe, reconstruct
 
     ingest = import_module("archive.ingest.ingest").ingest

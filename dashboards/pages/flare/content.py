@@ -27,7 +27,7 @@ from archive import (
 from archive.context_maps import ContextMap, context_maps
 from archive.cubes import Cube, flare_cubes
 from archive.index.schema import RUNS, select_files
-from archive.layout import METHODS
+from archive.layout import MOST_METHODS
 from archive.lightcurves.science import LONGEST
 from archive.scripts.sources import ImageSource, InputFile, read_sources, with_recipe
 from dashboards.shared.access import GUEST, Visitor, visible_image
@@ -38,6 +38,7 @@ from dashboards.shared.time_window import Window, resolution
 from stixcore.errors import InvalidProduct
 from stixcore.image_files.read import ImageFile, read_image_file
 from stixcore.imaging.metrics import SourceMeasure, measure_source
+from stixcore.imaging.registry import place_in_order
 
 log = logging.getLogger(__name__)
 
@@ -208,7 +209,7 @@ def visible_images(archive: Archive, flare_id: str, visitor: Visitor, limit: int
     for image in found:  # the full-disk map of a set has another band
         if image.method != "full_disk_bp" or image.recipe_id not in starts:
             starts[image.recipe_id] = (image.t_start, image.e_low)
-    return sorted(found, key=lambda i: (*starts[i.recipe_id], i.recipe_id, METHODS.index(i.method)))
+    return sorted(found, key=lambda i: (*starts[i.recipe_id], i.recipe_id, place_in_order(i.method)))
 
 
 def image_sets(archive: Archive, flare_id: str, visitor: Visitor) -> tuple[tuple[ImageSet, ...], int]:
@@ -216,7 +217,7 @@ def image_sets(archive: Archive, flare_id: str, visitor: Visitor) -> tuple[tuple
     which = ImageFilter(flare_id=flare_id, grouped=False, viewer=visitor.name, all_hidden=visitor.operator).conditions
     sql = f"SELECT count(DISTINCT recipe_id) AS total FROM images{which.where}"  # noqa: S608 - no user input
     total = int(archive.rows(sql, which.values)[0]["total"])
-    found = visible_images(archive, flare_id, visitor, MOST_SETS * len(METHODS))
+    found = visible_images(archive, flare_id, visitor, MOST_SETS * MOST_METHODS)
     grouped = [tuple(group) for _, group in groupby(found, lambda image: image.recipe_id)][:MOST_SETS]
     runs = _runs(archive, flare_id, [images[0].recipe_id for images in grouped])
     return tuple(ImageSet(images, runs.get(images[0].recipe_id)) for images in grouped), total

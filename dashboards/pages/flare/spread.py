@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from statistics import stdev
 
 from archive import Image
-from stixcore.imaging.reconstruction import Method
+from stixcore.imaging.registry import is_deconvolved
 
-#: Images that are models of the source; the others have neither flux nor width.
-DECONVOLVED = tuple(str(one) for one in Method if one not in (Method.FULL_DISK_BP, Method.BP))
 #: Fewer methods show no spread.
 FEWEST = 3
 
@@ -39,7 +37,7 @@ class MethodSpread:
 
 def spread_of(images: Iterable[Image]) -> MethodSpread | None:
     """Spread of the images of one set; None with fewer than three deconvolved ones."""
-    used = [image for image in images if image.method in DECONVOLVED]
+    used = [image for image in images if is_deconvolved(image.method)]  # others have no flux
     if len(used) < FEWEST:
         return None
     fluxes = _known([image.total_flux for image in used])

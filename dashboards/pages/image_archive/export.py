@@ -24,6 +24,7 @@ from jobs.renderings.requests import FIELDS, AnimationRequest, CubeRequest, Over
 from jobs.renderings.run import Rendering, find_rendering, submit_rendering
 from jobs.shared.errors import BadRequest, NotAllowed
 from stixcore.errors import StixError
+from stixcore.imaging.registry import known_names
 
 OTHER_MAPS = {
     "SDO/AIA 94 Å": ("aia", 94), "SDO/AIA 131 Å": ("aia", 131), "SDO/AIA 171 Å": ("aia", 171),
@@ -37,7 +38,7 @@ ASSUMPTIONS = {
     "in the plane of the sky off the disk": "planar",
 }
 RULES = {"s each": "fixed", "counts each": "counts", "bins of the file": "native"}
-CUBE_METHODS = ("bp", "clean", "ms_clean", "em", "mem_ge", "vis_fwdfit")
+CUBE_METHODS = tuple(method for method in known_names() if method != "full_disk_bp")
 _BAND = re.compile(r"\s*(\d+(?:\.\d+)?)\s*[-–]\s*(\d+(?:\.\d+)?)\s*", re.ASCII)
 
 
@@ -153,7 +154,7 @@ class ExportState(param.Parameterized):
             If the options are invalid.
         """
         from jobs.queue.time_steps import StepRule, steps_of_file
-        from stixcore.imaging.methods import PARAMETERS
+        from stixcore.imaging.methods import default_parameters
         from stixcore.imaging.reconstruction import Method
         from stixcore.times import parse_time
 
@@ -167,7 +168,7 @@ class ExportState(param.Parameterized):
         bands = parse_bands(self.cube_bands)
         rule = StepRule(self.cube_rule)
         steps = steps_of_file(archive.locate(name), start, end, rule, float(self.cube_amount or 0), bands[0])
-        methods = {Method(method): PARAMETERS[Method(method)]() for method in self.cube_methods}
+        methods = {Method(method): default_parameters(Method(method)) for method in self.cube_methods}
         first = images[0]
         location = None
         if first.method != "full_disk_bp":  # all images of a cube have the same centre

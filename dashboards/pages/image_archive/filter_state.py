@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 import param
 
 from archive import ImageFilter, RunFilter, RunStatus
-from archive.layout import METHODS
 from dashboards.shared.access import GUEST, Visitor
 from dashboards.shared.filter_state import FilterState
 from dashboards.shared.ranges import at_least, earliest, energy_band, goes_range, latest, number_range
+from stixcore.imaging.registry import known_names
 
 ANY, TRUSTED, DOUBTFUL = "any", "trusted", "doubtful"
 #: Choice of the verdict on one aspect of an image → aspect and verdict, as in "flux-trusted".
@@ -30,7 +30,7 @@ class ImageFilterState(FilterState):
     start = param.String("", doc="Earliest time, UTC at Solar Orbiter; may be given in part")
     end = param.String("", doc="Latest time, included, UTC at Solar Orbiter; may be given in part")
     text = param.String("", doc="A piece of uid, flare id or image id")
-    methods = param.ListSelector(default=[], objects=list(METHODS), doc="Any of these methods; none for all")
+    methods = param.ListSelector(default=[], objects=list(known_names()), doc="Any of these methods; none for all")
     band = param.String("", doc="Energy range that the images overlap, “4-10”")
     trust: param.Selector[Any] = param.Selector(
         default=ANY,

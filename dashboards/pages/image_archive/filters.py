@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from archive.layout import METHODS
 from dashboards.pages.image_archive.filter_state import (
     ANY,
     ANYONE,
@@ -19,6 +18,7 @@ from dashboards.pages.image_archive.state import NO_IMAGE_TAB, ImageArchiveState
 from dashboards.shared import formatting
 from dashboards.shared.folding_filters import FoldingFilters
 from dashboards.shared.image_columns import IMAGE_COLUMNS, PICTURE
+from stixcore.imaging.registry import known_names
 
 #: Common bands: those of the previews and of the quick-look light curves.
 BANDS = {"any energy": ""} | {
@@ -38,7 +38,7 @@ class ImageFilters(FoldingFilters[ImageArchiveState]):
     def _first_fields(self) -> list[Any]:
         band = self._state.band
         bands = {**BANDS, **({} if band in BANDS.values() else {band: band})}
-        methods = {formatting.method_name(method): method for method in METHODS}
+        methods = {formatting.method_name(method): method for method in known_names()}
         return [
             *self._times(),
             self._text("text", "Uid, flare or image id", 180),

@@ -8,7 +8,6 @@ from html import escape
 
 from archive import Image, Run
 from archive.index.order import NET_COUNTS
-from archive.layout import METHODS
 from dashboards.shared import formatting
 from dashboards.shared.image_columns import (
     ESTIMATED,
@@ -25,6 +24,7 @@ from dashboards.shared.image_columns import (
 from dashboards.shared.links import Links, flare_link, uid_link
 from dashboards.shared.paged_table import TableColumn
 from stixcore.imaging.reconstruction import Method
+from stixcore.imaging.registry import built_in, known_names, place_in_order
 
 #: Methods in the order in which one of them stands for the whole set.
 PREFERRED = (Method.MEM_GE, Method.CLEAN, Method.MS_CLEAN, Method.EM, Method.VIS_FWDFIT, Method.BP)
@@ -67,7 +67,14 @@ class SetRow:
         """The image that a click on the row opens; None for a set without images."""
         if self.method:
             return self.images[self.method]
-        return next((self.images[method] for method in (*PREFERRED, *METHODS) if method in self.images), None)
+        return next(
+            (
+                self.images[method]
+                for method in (*PREFERRED, *sorted(self.images, key=place_in_order))
+                if method in self.images
+            ),
+            None,
+        )
 
     @property
     def one(self) -> ImageRow | None:
@@ -144,7 +151,7 @@ def _picture(method: str) -> SetColumn:
         other = row.main if method == ON_PHONES else None
         return "" if other is None else f'<span class="narrow">{thumbnail(other, links)}</span>'
 
-    priority = 0 if method == ON_PHONES else 2 + METHODS.index(method)
+    priority = 0 if method == ON_PHONES else 2 + place_in_order(method)[0]
     name = formatting.method_name(method)
     head = name.replace("VIS_", "VIS_\u200b")  # too long for one line
     return SetColumn(method, head, cell, f"{name}: click to open", "", False, 66, priority, "center", method=method)
@@ -202,7 +209,7 @@ SET_COLUMNS = (
     SetColumn("time", "Time (UTC)", _time, f"Start and duration, {formatting.CLOCK}", "t_start", True, 114),
     SetColumn("flare", "Flare, uid", _flare, "Flare id, and unique id of the science request", "flare_id", True, 98, 1),
     SetColumn("band", "Energy", _band, "Energy range", "e_low", False, 84, 1),
-    *(_picture(method) for method in METHODS),
+    *(_picture(method) for method in known_names()),
     SetColumn("position", "Position", _position, POSITION, width=124, priority=12, align="right"),
     SetColumn("goes", "GOES", _goes, MEASURED, "goes_flux", True, 60, 13, "center"),
     SetColumn("estimated", "Estimate", _estimated, ESTIMATED, "goes_estimated_flux", True, 78, 13, "center"),
@@ -213,6 +220,10 @@ SET_COLUMNS = (
 
 
 def shown_columns(rows: Sequence[SetRow]) -> tuple[SetColumn, ...]:
-    """Columns for some rows: of multi-scale CLEAN, which older sets lack, only where a row has it."""
+    """Columns for some rows: of methods that many sets lack, only where a row has it.
+
+    These are multi-scale CLEAN, which older sets lack, and methods of packages.
+    """
     have = {method for row in rows for method in row.images}
-    return tuple(column for column in SET_COLUMNS if column.method != Method.MS_CLEAN or Method.MS_CLEAN in have)
+    rare = {Method.MS_CLEAN, *known_names()} - (set(built_in()) - {Method.MS_CLEAN})
+    return tuple(column for column in SET_COLUMNS if column.method not in rare - have)

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from archive import Archive, Image, ImageFilter, Run
 from archive.index.order import NET_COUNTS
-from archive.layout import METHODS
+from archive.layout import MOST_METHODS
 from dashboards.pages.image_archive.set_columns import SetRow
 from dashboards.shared.access import Visitor
 from dashboards.shared.formatting import estimated_class
+from stixcore.imaging.registry import place_in_order
 
 #: What sets can be sorted by besides the columns of runs.
 SET_SORTS = (NET_COUNTS, "goes_flux", "goes_estimated_flux")
@@ -22,7 +23,7 @@ def set_rows(archive: Archive, runs: Sequence[Run], visitor: Visitor) -> tuple[S
         return ()
     which = ImageFilter(recipe_ids=tuple(run.run_id for run in runs), viewer=visitor.name, all_hidden=visitor.operator)
     images: dict[str, dict[str, Image]] = {run.run_id: {} for run in runs}
-    for image in archive.images(which, sort=("method",), limit=len(runs) * len(METHODS)):
+    for image in archive.images(which, sort=("method",), limit=len(runs) * MOST_METHODS):
         images[image.recipe_id][image.method] = image
     return tuple(_row(run, images[run.run_id]) for run in runs)
 
@@ -35,7 +36,7 @@ def with_images(sets: Sequence[SetRow], opened: Collection[str]) -> tuple[SetRow
             rows.append(row)
             continue
         rows.append(replace(row, opened=True))
-        rows += [replace(row, method=method) for method in METHODS if method in row.images]
+        rows += [replace(row, method=method) for method in sorted(row.images, key=place_in_order)]
     return tuple(rows)
 
 

@@ -11,9 +11,10 @@ import numpy as np
 from archive import Archive, Image, ImageFilter
 from archive.index.schema import IMAGES
 from archive.index.sql import select
-from archive.layout import METHODS
+from archive.layout import MOST_METHODS
 from dashboards.shared.access import Visitor
 from dashboards.shared.time_window import Window
+from stixcore.imaging.registry import place_in_order
 
 #: Maximum number of recipes with a picture on the curves: more would hide them.
 MOST_ON_CURVES = 40
@@ -97,8 +98,8 @@ def images_in(archive: Archive, window: Window, visitor: Visitor, *, simulated: 
     if not recipes:
         return WindowImages(nearest=nearest_image(archive, window, visitor, simulated=simulated))
     chosen = [row["recipe_id"] for row in spread(recipes, window, MOST_ON_CURVES)]
-    images = archive.images(_filter(visitor, simulated, recipe_ids=tuple(chosen)), limit=len(chosen) * len(METHODS))
-    ordered = sorted(images, key=lambda image: (image.t_start, image.recipe_id, METHODS.index(image.method)))
+    images = archive.images(_filter(visitor, simulated, recipe_ids=tuple(chosen)), limit=len(chosen) * MOST_METHODS)
+    ordered = sorted(images, key=lambda image: (image.t_start, image.recipe_id, place_in_order(image.method)))
     return WindowImages(tuple(ordered), len(recipes))
 
 
@@ -135,7 +136,8 @@ def _strength(recipe: dict[str, Any]) -> tuple[bool, float]:
 
 
 def _rank(image: Image) -> tuple[bool, int]:
-    return not image.trusted, SHOWN_FIRST.index(image.method)
+    first = SHOWN_FIRST.index(image.method) if image.method in SHOWN_FIRST else len(SHOWN_FIRST)
+    return not image.trusted, first
 
 
 def _filter(visitor: Visitor, simulated: bool, **more: Any) -> ImageFilter:

@@ -12,9 +12,10 @@ from dashboards.pages.science_data import form_parts as parts
 from dashboards.pages.science_data.form_parts import FIELD
 from dashboards.pages.science_data.imaging_form import ASSUMED, GIVEN, SEARCHED, SHAPES, ImagingForm
 from dashboards.pages.science_data.map_plot import MapPlot
-from dashboards.shared.formatting import METHOD_NAMES
+from dashboards.shared.formatting import method_name
 from jobs.queue.requests import AUTO
 from stixcore.fits.windows import WindowRule
+from stixcore.imaging.registry import known_names
 from stixcore.instrument.geometry import PixelSet
 from stixcore.options import ShiftBins
 
@@ -52,7 +53,7 @@ class AdvancedForm:
             parts.group(
                 "Methods",
                 pmui.MultiChoice.from_param(
-                    of.methods, label="Methods", options={name: key for key, name in METHOD_NAMES.items()}, **choice
+                    of.methods, label="Methods", options={method_name(key): key for key in known_names()}, **choice
                 ),
                 pmui.IntInput.from_param(of.clean_iterations, label="CLEAN iterations", **number),
                 pmui.FloatInput.from_param(of.clean_gain, label="CLEAN gain", **number),
@@ -64,6 +65,7 @@ class AdvancedForm:
                 pmui.Select.from_param(
                     of.shape_of_sources, label="Forward fit", options=list(SHAPES), width=150, **FIELD
                 ),
+                *self._fields_of_packages(),
             ),
             pn.Column(*self._data_fields(choice, number, late), sizing_mode="stretch_width", margin=0),
             pn.Column(*self._place_fields(number), sizing_mode="stretch_width", margin=0),
@@ -136,6 +138,19 @@ class AdvancedForm:
                 ),
             ),
         ]
+
+    def _fields_of_packages(self) -> list[Any]:
+        """Fields of the methods of packages, each shown while its method is selected."""
+        form, shown = self._form, {method: own.widgets() for method, own in self._form.fields_of_packages.items()}
+
+        def follow(*_: Any) -> None:
+            for method, fields in shown.items():
+                for field in fields:
+                    field.visible = method in form.methods
+
+        form.param.watch(follow, "methods")
+        follow()
+        return [field for fields in shown.values() for field in fields]
 
     def _while(self, choice: str, *fields: Any) -> tuple[Any, ...]:
         """Fields that are shown only while the form's ``choice`` needs them; what is automatic has no number."""

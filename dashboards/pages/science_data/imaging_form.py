@@ -12,6 +12,7 @@ import param
 from archive import ScienceFile
 from dashboards.pages.science_data.file_form import FileForm
 from dashboards.pages.science_data.file_state import FileView, TimeEnergySelection
+from dashboards.pages.science_data.method_fields import MethodFields
 from dashboards.pages.science_data.opened_files import aspect_of, opened
 from dashboards.shared.errors import NotUnderstood
 from dashboards.shared.ranges import energy_band
@@ -30,12 +31,12 @@ from stixcore.imaging.clean import CleanParameters
 from stixcore.imaging.em import EmParameters
 from stixcore.imaging.ensemble import MAX_MEMBERS
 from stixcore.imaging.forward_fit import ForwardFitParameters
-from stixcore.imaging.methods import MethodParameters
+from stixcore.imaging.methods import CLEAN_ITERATIONS, MethodParameters, default_methods
 from stixcore.imaging.reconstruction import Method
+from stixcore.imaging.registry import known_names, place_in_order, plug_ins
 from stixcore.instant import InstantImage, instant_image
 from stixcore.instrument.geometry import ALL_LABELS, IMAGING_LABELS, PixelSet
 from stixcore.options import (
-    CLEAN_ITERATIONS,
     MAX_DISTANCE,
     MAX_SEED,
     USUAL_MEMBERS,
@@ -43,7 +44,6 @@ from stixcore.options import (
     ShiftBins,
     default_clean,
     default_mem_ge,
-    default_methods,
     option_schemas,
 )
 from stixcore.prepare import find_pointing
@@ -132,7 +132,7 @@ class ImagingForm(FileForm):
     counts = TypedNumber(default=float(ENOUGH_COUNTS), bounds=(1.0, 1e9), step=1000.0, doc="Counts in an interval")
     energies = param.String("", doc="More energy ranges, keV: “10-15, 15-25”")
     methods = param.ListSelector(
-        default=[str(method) for method in Method], objects=[str(method) for method in Method], doc="Methods"
+        default=[str(method) for method in default_methods()], objects=list(known_names()), doc="Methods"
     )
     clean_iterations = TypedInteger(default=CLEAN_ITERATIONS, bounds=(0, 10_000), step=10)
     clean_gain = TypedNumber(default=CleanParameters().gain, bounds=(0.01, 1.0), step=0.05)
@@ -182,6 +182,7 @@ class ImagingForm(FileForm):
             message = f"{view.path.name} has no pixel data, which imaging requires"
             raise BadRequest(message)
         self.data: PixelData = view.data
+        self.fields_of_packages = {method: MethodFields(method) for method in map(Method, plug_ins().methods)}
 
     # Request ---------------------------------------------------------------------------------------------------------
 
@@ -265,7 +266,8 @@ class ImagingForm(FileForm):
             ),
             Method.VIS_FWDFIT: ForwardFitParameters(SHAPES[self.shape_of_sources]),
         }
-        wanted = {method: chosen[method] for method in Method if str(method) in self.methods}
+        chosen |= {method: fields.parameters() for method, fields in self.fields_of_packages.items()}
+        wanted = {method: chosen[method] for method in sorted(chosen, key=place_in_order) if method in self.methods}
         if not wanted:
             message = "select at least one method"
             raise BadRequest(message)

@@ -11,9 +11,9 @@ from urllib.parse import urlencode
 
 import numpy as np
 
-from archive.layout import METHODS
 from dashboards.server.api.errors import Refused
 from stixcore.errors import StixError
+from stixcore.imaging.registry import known_names
 from stixcore.times import parse_time
 
 #: Longest value of a parameter.
@@ -172,7 +172,7 @@ PAGE = (
     whole("limit", "Maximum number of items", 1, 1000, 100),
     whole("offset", "Number of items to skip", 0, 10**9, 0),
 )
-METHOD = choices("method", "Any of these reconstruction methods", METHODS)
+METHOD = choices("method", "Any of these reconstruction methods", known_names())
 
 
 def read_parameters(declared: Sequence[Parameter], given: Mapping[str, Sequence[bytes]]) -> dict[str, Any]:

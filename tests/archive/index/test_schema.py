@@ -97,8 +97,8 @@ def test_unknown_and_missing_columns_are_named(make) -> None:
 
 
 def test_wrong_images_and_runs_cannot_be_built(make) -> None:
-    with pytest.raises(BadRow, match="method is 'mem'"):
-        make.image(1, method="mem")
+    with pytest.raises(BadRow, match="method is 'Mem'"):  # "mem" may be of a package that was removed
+        make.image(1, method="Mem")
     with pytest.raises(BadRow, match="must be called '0000000000000001-clean'"):
         make.image(1, image_id="2-clean")
     with pytest.raises(BadRow, match="status is 'finished', allowed are done, failed, skipped"):

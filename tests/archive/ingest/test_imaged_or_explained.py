@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from archive import Archive, OutcomeStatus, ScienceFile, ingest
 from stixcore.errors import StixError
+from stixcore.imaging.methods import default_methods
 from stixcore.imaging.reconstruction import Method
-from stixcore.options import ImageRequest, default_methods
+from stixcore.options import ImageRequest
 from stixcore.recipe import FileReference
 from stixcore.reconstruct import prepare_recipe, reconstruct
 

@@ -10,7 +10,7 @@ from archive.index.schema import Image
 from archive.scripts.sources import source_of
 from stixcore.calibration.catalog import SHIPPED
 from stixcore.coordinates import Pointing, PointingSource
-from stixcore.options import default_methods
+from stixcore.imaging.methods import default_methods
 from stixcore.recipe import CalibrationReference, FileReference, Location, Recipe, TableReference
 
 SERVER = "http://127.0.0.1:1"

@@ -15,10 +15,10 @@ from stixcore.coordinates import hpc_to_stix
 from stixcore.imaging.clean import CleanParameters, StopRule
 from stixcore.imaging.forward_fit import ForwardFitParameters
 from stixcore.imaging.mem import MemGeParameters
+from stixcore.imaging.methods import default_methods
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.weights import Weighting
 from stixcore.instrument.geometry import PixelSet
-from stixcore.options import default_methods
 
 STUBS = Path(__file__).with_name("ssw_stubs.pro")
 pytestmark = pytest.mark.needs_gdl

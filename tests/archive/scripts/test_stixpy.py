@@ -11,8 +11,9 @@ from archive.index.schema import Image
 from archive.scripts.images import stixpy_script
 from archive.scripts.sources import source_of
 from stixcore.fits.read import read_pixel_data
+from stixcore.imaging.methods import default_methods
 from stixcore.imaging.reconstruction import Method
-from stixcore.options import ImageRequest, default_methods
+from stixcore.options import ImageRequest
 from stixcore.reconstruct import prepare_recipe, reconstruct
 from stixcore.times import parse_time
 

@@ -14,8 +14,9 @@ from stixcore.errors import CalibrationError
 from stixcore.image_files.write import write_image
 from stixcore.imaging.back_projection import BackProjectionParameters
 from stixcore.imaging.clean import CleanParameters
+from stixcore.imaging.methods import default_methods
 from stixcore.imaging.reconstruction import Method
-from stixcore.options import ImageRequest, default_methods
+from stixcore.options import ImageRequest
 from stixcore.recipe import SINCE_VERSION_2, Recipe
 from stixcore.reconstruct import prepare_recipe, reconstruct
 

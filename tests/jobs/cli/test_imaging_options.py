@@ -12,9 +12,10 @@ from stixcore.calibration.grids import AmplitudeScheme
 from stixcore.coordinates import Pointing, PointingSource
 from stixcore.fits.windows import WindowRule
 from stixcore.imaging.clean import CleanParameters
+from stixcore.imaging.methods import default_methods
 from stixcore.imaging.reconstruction import Method
 from stixcore.instrument.geometry import PixelSet
-from stixcore.options import ImagingOptions, ShiftBins, default_clean, default_methods
+from stixcore.options import ImagingOptions, ShiftBins, default_clean
 
 #: Words of a command line → the option that they set.
 WORDS = {

@@ -24,9 +24,10 @@ from stixcore.coordinates import Pointing, PointingSource
 from stixcore.fits.read import read_pixel_data
 from stixcore.fits.windows import WindowRule
 from stixcore.imaging.clean import CleanParameters
+from stixcore.imaging.methods import default_methods
 from stixcore.imaging.reconstruction import Method
 from stixcore.instrument.geometry import ALL_LABELS, PixelSet
-from stixcore.options import ShiftBins, default_methods
+from stixcore.options import ShiftBins
 from stixcore.recipe import Recipe
 from stixcore.reconstruct import prepare_recipe
 

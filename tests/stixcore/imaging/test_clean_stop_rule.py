@@ -6,10 +6,9 @@ import pytest
 from benchmarks.measures import ready
 from benchmarks.scenes import Scene, observe
 from stixcore.imaging.clean import NOISE_LEVEL, CleanParameters, StopRule, clean, map_noise
-from stixcore.imaging.methods import run_method
+from stixcore.imaging.methods import CLEAN_ITERATIONS, default_methods, run_method
 from stixcore.imaging.reconstruction import Method, StopReason
 from stixcore.imaging.weights import Weighting, visibility_weights
-from stixcore.options import CLEAN_ITERATIONS, default_methods
 
 N_TRIALS = 20
 NOW = default_methods()[Method.CLEAN]

@@ -10,11 +10,10 @@ from benchmarks.scenes import Scene, observe
 from stixcore.calibration.grids import AmplitudeScheme, flight_transmission, geometric_transmission
 from stixcore.errors import ReconstructionError, SelectionError
 from stixcore.imaging.mem import FluxEstimate, MemGeParameters, estimate_total_flux, mem_ge
-from stixcore.imaging.methods import run_method
+from stixcore.imaging.methods import default_methods, run_method
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.total_flux import counted_flux
 from stixcore.instrument.geometry import detector_indices
-from stixcore.options import default_methods
 
 N_TRIALS = 30
 

@@ -14,6 +14,7 @@ from stixcore.imaging.clean import CleanParameters, clean
 from stixcore.imaging.fourier import FourierOperator
 from stixcore.imaging.grid import ImageGrid
 from stixcore.imaging.mem import FluxEstimate, MemGeParameters, mem_ge
+from stixcore.imaging.methods import default_methods
 from stixcore.imaging.metrics import FWHM_PER_SIGMA, measure_source, signal_to_noise
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.total_flux import counted_flux
@@ -22,7 +23,7 @@ from stixcore.imaging_spectroscopy.component_images import component_images, com
 from stixcore.imaging_spectroscopy.component_recipe import ComponentRecipe
 from stixcore.instrument.geometry import IMAGING_LABELS, detector_indices
 from stixcore.measure_spectrum import SpectrumRequest
-from stixcore.options import ImageRequest, default_methods
+from stixcore.options import ImageRequest
 from stixcore.simulation.quick import simulate_pixel_sums
 from stixcore.simulation.sources import Circle, Loop
 from stixcore.spectra.counts import CountSpectrum, systematic_errors

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from stixcore.errors import SelectionError
+from stixcore.imaging.methods import default_methods
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging.trust import Severity, verdict
 from stixcore.imaging_spectroscopy.electron_maps import FLUX_UNIT, UNIT, electron_maps, prepare_electron_recipe
 from stixcore.imaging_spectroscopy.electron_recipe import ElectronRecipe
 from stixcore.measure_spectrum import SpectrumRequest
-from stixcore.options import ImageRequest, default_methods
+from stixcore.options import ImageRequest
 from stixcore.spectra.electron_response import thick_target_electrons
 from stixcore.spectra.models.bremsstrahlung import ElectronSpectrum
 from stixcore.spectrum_recipe import NO_MODEL

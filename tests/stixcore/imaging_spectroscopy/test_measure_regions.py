@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from stixcore.errors import ReconstructionError, SelectionError
+from stixcore.imaging.methods import default_methods
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging_spectroscopy.measure_regions import measure_regions
 from stixcore.imaging_spectroscopy.prepare_regions import prepare_region_recipe, region_recipe
 from stixcore.imaging_spectroscopy.region_recipe import RegionRecipe
-from stixcore.options import ImageRequest, default_methods
+from stixcore.options import ImageRequest
 from stixcore.spectra.regions import Circle, Contour, Polygon
 from stixcore.spectrum_recipe import SpectrumRequest
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stixcore.imaging.methods import default_methods
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging_spectroscopy.measure_regions import MeasuredRegions, measure_regions
 from stixcore.imaging_spectroscopy.prepare_regions import prepare_region_recipe
 from stixcore.imaging_spectroscopy.region_recipe import RegionRecipe
-from stixcore.options import ImageRequest, default_methods
+from stixcore.options import ImageRequest
 from stixcore.simulation.two_footpoints import CENTRE, TwoFootpoints
 from stixcore.spectra.models.thermal import KEV_PER_MK
 from stixcore.spectra.regions import Circle, Ellipse, Region

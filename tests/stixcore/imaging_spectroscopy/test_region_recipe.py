@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from stixcore.coordinates import Pointing, PointingSource
 from stixcore.errors import SelectionError
+from stixcore.imaging.methods import default_methods
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging_spectroscopy.region_recipe import RegionRecipe, read_region, region_document
-from stixcore.options import default_methods
 from stixcore.recipe import Location, Recipe
 from stixcore.references import CalibrationReference, FileReference, TableReference
 from stixcore.spectra.regions import Circle, Contour, Ellipse, Polygon

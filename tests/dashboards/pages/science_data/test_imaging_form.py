@@ -27,9 +27,10 @@ from jobs.renderings.planner import RequestPlanner
 from jobs.shared.errors import BadRequest, LimitReached
 from stixcore.errors import SelectionError
 from stixcore.fits.windows import WindowRule
+from stixcore.imaging.methods import default_methods
 from stixcore.imaging.reconstruction import Method
 from stixcore.instrument.geometry import ALL_LABELS, PixelSet
-from stixcore.options import ShiftBins, default_methods
+from stixcore.options import ShiftBins
 
 FLARE, QUIET, LONG = "2211116471", "2211098157", "2212273755"
 NOW = np.datetime64("2026-11-25T12:00:00", "us")
