@@ -14,17 +14,14 @@ import astropy.units as u
 import numpy as np
 import sunpy.net.attrs as a
 from astropy.time import Time
-from sunpy.net.attr import AttrAnd, AttrOr, AttrWalker, DataAttr, and_
 from sunpy.net.base_client import BaseClient, QueryResponseTable, convert_row_to_table
 
 from archive.client import ApiError, ArchiveClient
 from archive.fido.attrs import Band, FlareId, Method, Product, Simulated, Trusted, Uid
+from archive.fido.query import IMAGE, LEVELS, LIGHT_CURVE, Values, read_query
 
 #: Name of this provider in a query, and environment variable with the address of a server.
 PROVIDER, ADDRESS_VARIABLE = "stix-archive", "STIX_ARCHIVE_URL"
-IMAGE, LIGHT_CURVE = "image", "lightcurve"
-#: Level of each product.
-LEVELS = {IMAGE: "L3", LIGHT_CURVE: "L1"}
 #: Longest time range of a search for light curves, days: one file each.
 LONGEST_DAYS = 366
 _DAY = np.timedelta64(1, "D")
@@ -46,8 +43,6 @@ _METHODS = (
     ("vis_fwdfit", "Forward fit of visibilities"),
 )
 _YES_NO = (("yes", "True"), ("no", "False"))
-
-type Values = dict[str, Any]
 
 
 class NoServer(ValueError):
@@ -131,8 +126,8 @@ class StixArchiveClient(BaseClient):
         address = _server()
         client = ArchiveClient(address, "")  # no token: what only its owner sees could not be downloaded by parfive
         found: dict[str, Values] = {}
-        for values in _WALKER.create(and_(*query)):
-            for row in _SEARCHES[_product(values)](client, address, values):
+        for product, values in read_query(*query):
+            for row in _SEARCHES[product](client, address, values):
                 found.setdefault(row["URL"], row)
         table = StixArchiveResponse(_columns(list(found.values())), client=self)
         table.hide_keys = HIDDEN
@@ -193,69 +188,6 @@ _KNOWN: dict[type, Callable[[str], bool]] = {
     Product: lambda value: value in LEVELS,
     **dict.fromkeys((Method, Band, Trusted, Simulated, FlareId, Uid), lambda _: True),
 }
-
-
-# Reading a query -----------------------------------------------------------------------------------------------------
-
-_WALKER = AttrWalker()
-
-
-@_WALKER.add_creator(AttrOr)
-def _create_or(walker: AttrWalker, query: AttrOr) -> list[Values]:
-    return [values for one in query.attrs for values in walker.create(one)]
-
-
-@_WALKER.add_creator(AttrAnd, DataAttr)
-def _create_and(walker: AttrWalker, query: Any) -> list[Values]:
-    values: Values = {}
-    walker.apply(query, values)
-    return [values]
-
-
-@_WALKER.add_applier(AttrAnd)
-def _apply_and(walker: AttrWalker, query: AttrAnd, values: Values) -> None:
-    for one in query.attrs:
-        walker.apply(one, values)
-
-
-@_WALKER.add_applier(a.Provider, a.Instrument)
-def _apply_nothing(*_: Any) -> None:
-    """Do nothing: the whole server is this provider's, and of this instrument."""
-
-
-@_WALKER.add_applier(a.Time)
-def _apply_time(_: AttrWalker, time: a.Time, values: Values) -> None:
-    values |= {"start": time.start.utc, "end": time.end.utc, "near": time.near and time.near.utc}
-
-
-@_WALKER.add_applier(a.Level)
-def _apply_level(_: AttrWalker, level: a.Level, values: Values) -> None:
-    values["level"] = f"L{str(level.value)[-1]}"
-
-
-@_WALKER.add_applier(a.Wavelength, Band)
-def _apply_band(_: AttrWalker, band: a.Wavelength | Band, values: Values) -> None:
-    if "energy_low" in values:
-        message = "a.Wavelength and a.stix_archive.Band are the same energy range: give one of them"
-        raise ValueError(message)
-    low, high = sorted(edge.to_value(u.keV, u.spectral()) for edge in (band.min, band.max))
-    values |= {"energy_low": float(low), "energy_high": float(high)}
-
-
-@_WALKER.add_applier(Product, Method, Trusted, Simulated, FlareId, Uid)
-def _apply_own(_: AttrWalker, attribute: Any, values: Values) -> None:
-    name = {FlareId: "flare_id"}.get(type(attribute), type(attribute).__name__.lower())
-    values[name] = attribute.value
-
-
-def _product(values: Values) -> str:
-    """Product of a search: the given one, or that of the level."""
-    level = values.pop("level", None)
-    product: str = values.pop("product", LIGHT_CURVE if level == "L1" else IMAGE)
-    if level not in {None, LEVELS[product]}:
-        message = f'a.stix_archive.Product("{product}") is of level {LEVELS[product]}, not {level}'
-        raise ValueError(message)
-    return product
 
 
 # Searching -----------------------------------------------------------------------------------------------------------

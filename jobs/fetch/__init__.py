@@ -1,5 +1,5 @@
 """Downloads of missing files from the STIX data archive or from SOAR.
 
-`client` decides what to download, `companions` which files belong together; `soar` finds files in SOAR; `transport`
-makes the requests: pauses, retries, resumed transfers.
+`client` decides what to fetch, `companions` which files belong together; `soar` finds files in SOAR; `download` gets a
+file, resuming where it broke; `transport` makes the requests: pauses, retries, time limits.
 """

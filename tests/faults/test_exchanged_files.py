@@ -16,7 +16,7 @@ import pytest
 from commands import stix_jobs
 
 from archive import Archive, ingest
-from jobs.fetch.client import PARTIAL, download
+from jobs.fetch.download import PARTIAL, download
 from jobs.fetch.transport import Transport
 
 pytestmark = pytest.mark.system

@@ -25,7 +25,7 @@ from archive.index.records import RECORD, read_record
 from archive.ingest.added_files import AddStatus
 from archive.ingest.calibration import add_calibration
 from jobs.cli.parser import build_parser, main
-from jobs.fetch.client import PARTIAL
+from jobs.fetch.download import PARTIAL
 from jobs.inputs import InputCatalog
 from jobs.previews.run import make_previews
 from jobs.previews.stale import discard_stale_previews

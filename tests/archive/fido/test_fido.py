@@ -3,9 +3,12 @@
 import gc
 import hashlib
 import json
+import subprocess
+import sys
 import threading
 import warnings
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import astropy.units as u
@@ -155,6 +158,16 @@ def test_a_query_of_other_values_is_not_for_this_archive(query):
     own = {"method": a.stix_archive.Method.clean, "product": a.stix_archive.Product("spectrum")}[query[-1]]
     with pytest.raises(NoMatchError):
         answering(*query[:-1], own)
+
+
+def test_the_import_needs_no_package_of_the_service():
+    """With those of the extra alone: each import of another one fails."""
+    absent = ["bokeh", "dask", "distributed", "panel", "stixpy", "tornado", "xrayvisim", "jobs", "dashboards"]
+    code = f"import sys; sys.modules.update(dict.fromkeys({absent}))\nimport archive.fido"
+    root = Path(__file__).resolve().parents[3]
+    words = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_values_are_listed_and_completed():

@@ -19,8 +19,9 @@ import pytest
 from astropy.io import fits
 
 from archive import Archive, ingest, parse_file_name
-from jobs.fetch.client import FetchStatus, RemoteFile, download, fetch, newest, search
+from jobs.fetch.client import FetchStatus, RemoteFile, fetch, newest, search
 from jobs.fetch.companions import missing_days
+from jobs.fetch.download import download
 from jobs.fetch.transport import BadStatus, RemoteFault, RetryPolicy, Transport
 from jobs.shared.lock import AlreadyRunning, single_instance
 
