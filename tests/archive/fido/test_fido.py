@@ -143,6 +143,14 @@ def test_only_this_client_is_asked_and_only_with_its_provider():
         assert "StixArchiveClient" not in answering(*others)
 
 
+def test_one_attribute_of_ours_makes_a_query_work_where_the_vso_cannot_be_reached(site, monkeypatch):
+    monkeypatch.setattr("sunpy.net.vso.vso.get_online_vso_url", lambda: None)
+    with pytest.raises(ConnectionError, match="No online VSO mirrors could be found"):
+        Fido.search(HOUR, a.Instrument.stix, OURS, a.Level("L3"))
+    (found,) = Fido.search(HOUR, a.Instrument.stix, OURS, a.Level("L3"), a.stix_archive.Product.image)
+    assert len(found) == 1
+
+
 @pytest.mark.parametrize(
     "query",
     [
