@@ -14,7 +14,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from io import BytesIO, StringIO
 from typing import Any
 from xml.sax.saxutils import escape
@@ -26,7 +27,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from archive.index.columns import Field
-from archive.index.ucds import UCDS
+from archive.index.ucds import ANY_UCDS
 
 #: Units of the index that are no units: the clock of a time, and text with JSON.
 _NOT_UNITS = ("UTC", "JSON")
@@ -37,12 +38,52 @@ _LOWERED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 FITS_UNKNOWN = 255
 #: Value of an unknown integer in FITS and VOTable.
 _LOWEST = int(np.iinfo(np.int64).min)
+#: Time systems of a VOTable by clock: name, which no column can have, and reference position in the vocabulary of the
+#: Virtual Observatory, where TOPOCENTER is the place of the observer.
+_TIME_SYSTEMS: Mapping[str, tuple[str, str]] = {
+    "UTC at Solar Orbiter": ("utc-solar-orbiter", "TOPOCENTER"),
+    "UTC at the Earth": ("utc-earth", "GEOCENTER"),
+    "UTC": ("utc-unknown", "UNKNOWN"),
+}
+#: What XML 1.0 has no place for.
+_NOT_XML = re.compile(r"[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+#: Numbers that VOTable writes in another way.
+_SPECIAL = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
+_NO_MORE: Mapping[str, str] = {}
 _TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+
+#: Beginning of the clock of a time that is a Julian date.
+JULIAN_DATE = "JD "
 
 type Writer = Callable[[pa.Schema, Iterable[pa.Table]], Iterator[bytes]]
 
 
-def described(schema: pa.Schema, columns: Sequence[Field], *, wide: bool = True) -> pa.Schema:
+@dataclass(frozen=True)
+class About:
+    """What a VOTable says about its table.
+
+    Attributes
+    ----------
+    name, utype, description : str
+    infos : tuple of (str, str, str)
+        Name, value and text of ``INFO`` elements before the table.
+    after : tuple of (str, str, str)
+        Those after the table.
+    """
+
+    name: str = ""
+    utype: str = ""
+    description: str = ""
+    infos: tuple[tuple[str, str, str], ...] = ()
+    after: tuple[tuple[str, str, str], ...] = ()
+
+
+_NOTHING = About()
+
+
+def described(
+    schema: pa.Schema, columns: Sequence[Field], *, wide: bool = True, ucds: Mapping[str, str] = ANY_UCDS
+) -> pa.Schema:
     """A schema with unit, description and UCD of each column that is among ``columns``; cast the rows to it.
 
     Parameters
@@ -53,12 +94,14 @@ def described(schema: pa.Schema, columns: Sequence[Field], *, wide: bool = True)
         Columns of the index with their meanings.
     wide : bool
         Numbers have 64 bits, as all formats have; otherwise they keep their types.
+    ucds : mapping of str to str
+        UCDs by column, of the table (`archive.index.ucds`).
     """
     known = {column.name: column for column in columns}
     fields = []
     for field in schema:
         column = known.get(field.name)
-        about = {} if column is None else _about(column)
+        about = {} if column is None else _about(column, ucds)
         metadata = {key: value for key, value in about.items() if value}
         fields.append(pa.field(field.name, _wide(field.type) if wide else field.type, metadata=metadata))
     return pa.schema(fields)
@@ -71,13 +114,14 @@ def _wide(kind: pa.DataType) -> pa.DataType:
     return pa.float64() if pa.types.is_floating(kind) or pa.types.is_decimal(kind) else kind
 
 
-def _about(column: Field) -> dict[str, str]:
+def _about(column: Field, ucds: Mapping[str, str]) -> dict[str, str]:
     is_unit = not column.unit.startswith(_NOT_UNITS)
     clock = f"; {column.unit}" if column.unit.startswith("UTC") else ""
     return {
         "unit": plain_unit(column.unit) if is_unit else "",
         "description": f"{column.meaning}{clock}",
-        "ucd": UCDS.get(column.name, ""),
+        "ucd": ucds.get(column.name, ""),
+        "clock": column.unit if column.unit.startswith("UTC") else "",
     }
 
 
@@ -140,7 +184,7 @@ def _empty(schema: pa.Schema) -> Any:
     """A table of astropy with the columns of a schema and no rows."""
     from astropy.table import Column, Table
 
-    kinds = {pa.bool_(): bool, pa.int64(): np.int64, pa.float64(): np.float64}
+    kinds = {pa.bool_(): bool, pa.int32(): np.int32, pa.int64(): np.int64, pa.float64(): np.float64}
     return Table(
         [
             Column(
@@ -217,12 +261,15 @@ def _without_unknown_texts(table: pa.Table) -> pa.Table:
     return table
 
 
-def votable_pieces(schema: pa.Schema, tables: Iterable[pa.Table]) -> Iterator[bytes]:
-    """VOTable 1.4 with its rows as TABLEDATA."""
+def votable_pieces(schema: pa.Schema, tables: Iterable[pa.Table], about: About = _NOTHING) -> Iterator[bytes]:
+    """VOTable 1.4 with its rows as TABLEDATA; the metadata "clock" of a field names its time system."""
     head = [
         '<?xml version="1.0" encoding="utf-8"?>\n',
         '<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">\n<RESOURCE type="results">\n',
-        '<TIMESYS ID="utc" timescale="UTC" refposition="UNKNOWN"/>\n<TABLE>\n',
+        *(_votable_info(*info) for info in about.infos),
+        *_votable_time_systems(schema),
+        f"<TABLE{_attributes(name=about.name, utype=about.utype)}>\n",
+        _votable_description(about.description),
         *(_votable_field(field) for field in schema),
         "<DATA><TABLEDATA>\n",
     ]
@@ -231,36 +278,85 @@ def votable_pieces(schema: pa.Schema, tables: Iterable[pa.Table]) -> Iterator[by
         columns = [_votable_cells(column) for column in with_texts(table).columns]
         rows = ("".join(("<TR>", *cells, "</TR>\n")) for cells in zip(*columns, strict=True))
         yield "".join(rows).encode()
-    yield b"</TABLEDATA></DATA>\n</TABLE>\n</RESOURCE>\n</VOTABLE>\n"
+    after = "".join(_votable_info(*info) for info in about.after)
+    yield f"</TABLEDATA></DATA>\n</TABLE>\n{after}</RESOURCE>\n</VOTABLE>\n".encode()
+
+
+def votable_refusal(infos: Iterable[tuple[str, str, str]]) -> bytes:
+    """VOTable without a table, which says why there is none (IVOA DALI 1.1, section 4.4)."""
+    inside = "".join(_votable_info(*info) for info in infos)
+    return (
+        '<?xml version="1.0" encoding="utf-8"?>\n<VOTABLE version="1.4" '
+        f'xmlns="http://www.ivoa.net/xml/VOTable/v1.3">\n<RESOURCE type="results">\n{inside}</RESOURCE>\n</VOTABLE>\n'
+    ).encode()
+
+
+def _votable_info(name: str, value: str, text: str) -> str:
+    return f"<INFO{_attributes(name=name, value=value)}>{_xml(text)}</INFO>\n"
+
+
+def _votable_description(text: str) -> str:
+    return f"<DESCRIPTION>{_xml(text)}</DESCRIPTION>\n" if text else ""
+
+
+def _votable_time_systems(schema: pa.Schema) -> list[str]:
+    """The time systems that columns refer to: times as text have no origin, Julian dates have theirs."""
+    lines = []
+    for clock in dict.fromkeys(_text(field, "clock") for field in schema if _clock_id(field)):
+        name, place = _TIME_SYSTEMS[clock.removeprefix(JULIAN_DATE)]
+        is_date = clock.startswith(JULIAN_DATE)
+        origin = {"timeorigin": "JD-origin"} if is_date else {}
+        identity = f"jd-{name}" if is_date else name
+        lines.append(f"<TIMESYS{_attributes(ID=identity, timescale='UTC', refposition=place, **origin)}/>\n")
+    return lines
+
+
+def _clock_id(field: pa.Field) -> str:
+    """Name of the time system of a column; empty without one."""
+    clock = _text(field, "clock")
+    name, _ = _TIME_SYSTEMS.get(clock.removeprefix(JULIAN_DATE), ("", ""))
+    return f"jd-{name}" if name and clock.startswith(JULIAN_DATE) else name
 
 
 def _votable_field(field: pa.Field) -> str:
-    quote = {'"': "&quot;"}
-    kinds = {pa.bool_(): "boolean", pa.int64(): "long", pa.float64(): "double"}
-    is_time = pa.types.is_timestamp(field.type)
-    kind = f'datatype="{kinds[field.type]}"' if field.type in kinds else 'datatype="unicodeChar" arraysize="*"'
-    if is_time:
-        kind += ' xtype="timestamp" ref="utc"'
-    more = "".join(f' {key}="{escape(_text(field, key), quote)}"' for key in ("unit", "ucd") if _text(field, key))
-    name = escape(field.name, quote)
-    description = escape(_text(field, "description"))
-    about = f"<DESCRIPTION>{description}</DESCRIPTION>" if description else ""
-    null = f'<VALUES null="{_LOWEST}"/>' if field.type == pa.int64() else ""
-    return f'<FIELD name="{name}" ID="{name}" {kind}{more}>{about}{null}</FIELD>\n'
+    kinds = {pa.bool_(): "boolean", pa.int32(): "int", pa.int64(): "long", pa.float64(): "double"}
+    if field.type in kinds:
+        kind = {"datatype": kinds[field.type]}
+    elif pa.types.is_timestamp(field.type):
+        kind = {"datatype": "char", "arraysize": "*", "xtype": "timestamp"}
+    else:
+        kind = {"datatype": "unicodeChar", "arraysize": "*", "xtype": _text(field, "xtype")}
+    about = {key: _text(field, key) for key in ("unit", "ucd", "utype")}
+    attributes = _attributes(name=field.name, ID=field.name, **kind, **about, ref=_clock_id(field))
+    description = _votable_description(_text(field, "description")).strip()
+    null = f'<VALUES null="{_null(field.type)}"/>' if pa.types.is_integer(field.type) else ""
+    return f"<FIELD{attributes}>{description}{null}</FIELD>\n"
+
+
+def _null(kind: pa.DataType) -> int:
+    """The integer that stands for an unknown one."""
+    return int(np.iinfo(kind.to_pandas_dtype()).min)
+
+
+def _attributes(**values: str) -> str:
+    """Attributes of an XML element, without empty ones."""
+    return "".join(f' {name}="{_xml(value, {chr(34): "&quot;"})}"' for name, value in values.items() if value)
 
 
 def _votable_cells(column: pa.ChunkedArray) -> list[str]:
     """``<TD>…</TD>`` of a column; an unknown number or truth is an empty cell, or the null of the field."""
-    null = str(_LOWEST) if column.type == pa.int64() else ""
+    null = str(_null(column.type)) if pa.types.is_integer(column.type) else ""
     values = pc.fill_null(pc.cast(column, pa.string()), null).to_pylist()
     if pa.types.is_string(column.type):
         values = [_xml(value) for value in values]
+    elif pa.types.is_floating(column.type):
+        values = [_SPECIAL.get(value, value) for value in values]
     return [f"<TD>{value}</TD>" for value in values]
 
 
-def _xml(text: str) -> str:
-    """Text for XML 1.0, which has no place for most control characters."""
-    return escape("".join(sign for sign in text if sign >= " " or sign in "\t\n"))
+def _xml(text: str, more: Mapping[str, str] = _NO_MORE) -> str:
+    """Text for XML 1.0, which has no place for most control characters, surrogates and two others."""
+    return escape(_NOT_XML.sub("", text), dict(more))
 
 
 def fits_pieces(schema: pa.Schema, tables: Iterable[pa.Table]) -> Iterator[bytes]:

@@ -14,7 +14,7 @@ from archive.errors import NotInArchive, QueryRefused
 from archive.index.columns import Table
 from archive.index.filters import FlareFilter, ImageFilter, RunFilter, ScienceFilter
 from archive.index.order import Order
-from archive.index.reader import Reader
+from archive.index.reader import QueryLimits, Reader
 from archive.index.rows import Place, Rows
 from archive.index.schema import (
     AUX_FILES,
@@ -47,6 +47,8 @@ from archive.lightcurves.science import ScienceCurve, science_curve
 from stixcore.fits.spec import ProductKind
 from stixcore.flares.series import QuicklookSeries
 
+_LIMITS = QueryLimits()
+
 
 class ArchiveQueries:
     """Typed queries on an archive, without writing. Can be shared between threads.
@@ -59,14 +61,21 @@ class ArchiveQueries:
         Context manager that holds the write lock.
     incomplete : bool
         Leave out unreadable months of the index instead of raising IndexDamaged.
+    limits : QueryLimits
+        What its queries may use.
     """
 
     def __init__(
-        self, root: Path, writers_out: Callable[[], AbstractContextManager[None]], *, incomplete: bool = False
+        self,
+        root: Path,
+        writers_out: Callable[[], AbstractContextManager[None]],
+        *,
+        incomplete: bool = False,
+        limits: QueryLimits = _LIMITS,
     ) -> None:
         self.root = root
         self.index = root / "index"
-        self._reader = Reader(self.index, writers_out, incomplete)
+        self._reader = Reader(self.index, writers_out, incomplete, limits)
         self._light_curves = LightCurveReader(self.index)
         self._rows = Rows(self._reader)
 

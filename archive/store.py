@@ -15,6 +15,7 @@ from archive.errors import ArchiveBusy, IndexVersion, NotAnArchive
 from archive.index import read_model
 from archive.index import write as parquet_index
 from archive.index.migrations import migrate, pending
+from archive.index.reader import QueryLimits
 from archive.index.recorded import REGION_RECORDS, SPECTRUM_RECORDS, Recorded, RecordedRow
 from archive.index.records import keep_records
 from archive.index.schema import TABLES, Image, RegionSpectra, Run, Spectrum, table_named
@@ -25,6 +26,7 @@ FOLDERS = ("incoming", "fits", "images", "index", "quarantine", "locks")
 
 #: Time limit for the write lock, s. Building the read model of a million images takes a few seconds.
 LOCK_TIMEOUT_S = 600.0
+_LIMITS = QueryLimits()
 
 
 class Archive(ArchiveQueries):
@@ -45,6 +47,8 @@ class Archive(ArchiveQueries):
     incomplete : bool
         Leave unreadable months of the index out of answers (`left_out` lists them) instead of raising IndexDamaged.
         For display only: code that decides by what is missing needs complete answers.
+    limits : QueryLimits
+        What its queries may use.
 
     Raises
     ------
@@ -61,8 +65,10 @@ class Archive(ArchiveQueries):
         create: bool = False,
         lock_timeout_s: float = LOCK_TIMEOUT_S,
         incomplete: bool = False,
+        limits: QueryLimits = _LIMITS,
     ) -> None:
-        super().__init__(Path(root).expanduser().resolve(), self.write_lock, incomplete=incomplete)
+        folder = Path(root).expanduser().resolve()
+        super().__init__(folder, self.write_lock, incomplete=incomplete, limits=limits)
         self._lock_timeout_s = lock_timeout_s
         self._lock = FileLock(self.root / "locks" / "write.lock", timeout=lock_timeout_s)
         _check_folder(self.root, self.index, create=create)

@@ -28,14 +28,29 @@ from archive.index.series import SERIES, series_views
 from archive.index.sql import Conditions, bindable, parquet_scan, quoted, select
 from archive.index.write import partitions
 
-#: Memory of all running queries of one process. A query that needs more fails; it never spills to disk.
-MEMORY_LIMIT = "1GB"
-#: Largest answer of `Reader.query`, byte: it is held in memory.
-ANSWER_LIMIT = 512 << 20
 #: Rows fetched at a time.
 _BATCH = 20_000
 #: Attempts before a query that is disturbed by writers takes the write lock.
 _ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class QueryLimits:
+    """What the queries of one reader may use.
+
+    Attributes
+    ----------
+    memory : int, byte
+        Memory of all its running queries. A query that needs more fails; it never spills to disk.
+    answer : int, byte
+        Largest answer of `Reader.query`: it is held in memory.
+    threads : int, optional
+        Threads of DuckDB; by default one per core.
+    """
+
+    memory: int = 10**9
+    answer: int = 512 << 20
+    threads: int | None = None
 
 
 @dataclass(frozen=True)
@@ -114,11 +129,13 @@ class Reader:
         Context manager that holds the write lock, for a query that writers keep disturbing.
     incomplete : bool
         Leave out unreadable months instead of raising IndexDamaged.
+    limits : QueryLimits
     """
 
     index: Path
     writers_out: Callable[[], AbstractContextManager[None]]
     incomplete: bool = False
+    limits: QueryLimits = QueryLimits()
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _sources: tuple[_Source, ...] = ()
     _views: dict[str, str] = field(default_factory=dict, repr=False)
@@ -149,7 +166,7 @@ class Reader:
         """
         _check(sql)
         values = [bindable(value) for value in parameters]
-        return self._answer(lambda _: (sql, values), _arrow_table, time_limit_s)
+        return self._answer(lambda _: (sql, values), self._arrow_table, time_limit_s)
 
     def records(self, sql: str, parameters: Sequence[Any] = ()) -> list[_Record]:
         """Run one of the package's own queries; returns tuples, which is faster than `query` for short answers.
@@ -178,6 +195,22 @@ class Reader:
         """
         place = list(TABLES).index(table.name)
         return self._answer(lambda sources: sources[place].by_key(keys), _fetch_all)
+
+    def _arrow_table(self, cursor: duckdb.DuckDBPyConnection, sql: str, values: list[Any]) -> pa.Table:
+        batches, weight = [], 0
+        reader = cursor.sql(sql, params=values).to_arrow_reader(_BATCH)
+        try:
+            for batch in reader:
+                weight += batch.nbytes
+                if weight > self.limits.answer:
+                    message = (
+                        f"the answer has more than {self.limits.answer >> 20} MiB; ask for fewer columns, or add LIMIT"
+                    )
+                    raise QueryRefused(message)
+                batches.append(batch)
+        except (OSError, pa.ArrowException) as error:
+            raise _own_error(error) from error
+        return pa.Table.from_batches(batches, reader.schema)
 
     def _answer[T](self, question: _Question, take: _Take[T], time_limit_s: float | None = None) -> T:
         for _ in range(_ATTEMPTS):
@@ -262,7 +295,7 @@ class Reader:
         with self._lock:
             known = sources == self._sources and views.items() <= self._views.items()
             if self._connection is None or not known:
-                self._connection = _open(self.index, sources, views)
+                self._connection = _open(self.index, sources, views, self.limits)
                 self._sources, self._views = sources, views
             return self._connection.cursor()
 
@@ -294,21 +327,6 @@ class Reader:
 
 def _fetch_all(cursor: duckdb.DuckDBPyConnection, sql: str, values: list[Any]) -> list[_Record]:
     return cursor.execute(sql, values).fetchall()
-
-
-def _arrow_table(cursor: duckdb.DuckDBPyConnection, sql: str, values: list[Any]) -> pa.Table:
-    batches, weight = [], 0
-    reader = cursor.sql(sql, params=values).to_arrow_reader(_BATCH)
-    try:
-        for batch in reader:
-            weight += batch.nbytes
-            if weight > ANSWER_LIMIT:
-                message = f"the answer has more than {ANSWER_LIMIT >> 20} MiB; ask for fewer columns, or add LIMIT"
-                raise QueryRefused(message)
-            batches.append(batch)
-    except (OSError, pa.ArrowException) as error:
-        raise _own_error(error) from error
-    return pa.Table.from_batches(batches, reader.schema)
 
 
 def _own_error(error: Exception) -> duckdb.Error:
@@ -361,7 +379,9 @@ def _attach(model: Path) -> str:
     return f"ATTACH {quoted(model)} AS model (READ_ONLY)"
 
 
-def _open(index: Path, sources: tuple[_Source, ...], views: dict[str, str]) -> duckdb.DuckDBPyConnection:
+def _open(
+    index: Path, sources: tuple[_Source, ...], views: dict[str, str], limits: QueryLimits
+) -> duckdb.DuckDBPyConnection:
     """Open a database in memory that can read only the given files, and do nothing else."""
     connection = duckdb.connect(":memory:")
     if sources[0].model is not None:
@@ -373,7 +393,8 @@ def _open(index: Path, sources: tuple[_Source, ...], views: dict[str, str]) -> d
     files = [path for source in sources for path in source.files]
     settings = {
         "TimeZone": "'UTC'",
-        "memory_limit": quoted(MEMORY_LIMIT),
+        "memory_limit": quoted(f"{limits.memory}B"),
+        **({} if limits.threads is None else {"threads": str(limits.threads)}),
         "temp_directory": "''",
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",

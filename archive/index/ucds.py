@@ -1,6 +1,6 @@
-"""UCDs of the columns of flares: their meaning for programs of the Virtual Observatory.
+"""UCDs of the columns of flares, images and spectra: their meaning for programs of the Virtual Observatory.
 
-Unified Content Descriptors 1+ (IVOA, version 1.5), for the columns of `archive.index.schema.Flare`.
+Unified Content Descriptors 1+ (IVOA, version 1.5), by table and column of `archive.index.schema`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from collections.abc import Mapping
 
 _CLASS = "meta.code.class;src.class"
 
-UCDS: Mapping[str, str] = {
+_FLUX, _FLUX_DENSITY = "phot.flux;em.X-ray.soft", "phot.flux.density;em.X-ray"
+
+_FLARES: Mapping[str, str] = {
     "flare_id": "meta.id;meta.main",
     "sol_id": "meta.id",
     "other_ids": "meta.id",
@@ -80,3 +82,107 @@ UCDS: Mapping[str, str] = {
     "limits_changed_at": "time",
     "updated_at": "time.processing",
 }
+
+#: Columns that images and spectra share.
+_RESULTS: Mapping[str, str] = {
+    "uid": "meta.id;obs",
+    "flare_id": "meta.id",
+    "t_start": "time.start;obs",
+    "t_end": "time.end;obs",
+    "simulated": "meta.code",
+    "author": "meta.id;meta.curation",
+    "hidden": "meta.code",
+    "size": "phys.size;meta.file",
+    "created_at": "time.creation",
+    "elapsed_s": "time.duration",
+}
+_IMAGES: Mapping[str, str] = {
+    **_RESULTS,
+    "image_id": "meta.id;meta.main",
+    "recipe_id": "meta.id;meta.dataset",
+    "method": "meta.id;meta.software",
+    "group_id": "meta.id;meta.dataset",
+    "e_low": "em.energy;stat.min",
+    "e_high": "em.energy;stat.max",
+    "goes_class": _CLASS,
+    "goes_flux": _FLUX,
+    "goes_estimated": _CLASS,
+    "goes_estimated_flux": _FLUX,
+    "peak_hpc_x": "pos.cartesian.x;stat.max",
+    "peak_hpc_y": "pos.cartesian.y;stat.max",
+    "centroid_hpc_x": "pos.cartesian.x;stat.mean",
+    "centroid_hpc_y": "pos.cartesian.y;stat.mean",
+    "centroid_sigma": "stat.stdev;pos.cartesian",
+    "total_flux": _FLUX_DENSITY,
+    "flux_sigma": f"stat.stdev;{_FLUX_DENSITY}",
+    "fwhm": "phys.angSize",
+    "fwhm_sigma": "stat.stdev;phys.angSize",
+    "sigma_source": "meta.note;stat.stdev",
+    "max": "phot.flux.sb;stat.max",
+    "unit": "meta.unit",
+    "chi2": "stat.fit.chi2",
+    "n_iter": "meta.number",
+    "stopped_by": "meta.note",
+    "nx": "meta.number;instr.pixel",
+    "ny": "meta.number;instr.pixel",
+    "pixel_arcsec": "pos.angDistance;instr.pixel",
+    "center_hpc_x": "pos.cartesian.x;instr.fov",
+    "center_hpc_y": "pos.cartesian.y;instr.fov",
+    "sidelobe_ratio": "phot.flux.sb;arith.ratio",
+    "trusted": "meta.code.qual",
+    "verdict_position": "meta.code.qual;pos",
+    "verdict_flux": "meta.code.qual;phot.flux",
+    "verdict_shape": "meta.code.qual;phys.angSize",
+    "warnings": "meta.note",
+    "sha256": "meta.checksum;meta.file",
+}
+_SPECTRA: Mapping[str, str] = {
+    **_RESULTS,
+    "spectrum_id": "meta.id;meta.main",
+    "kind": "meta.code",
+    "science_name": "meta.id;meta.file",
+    "model": "meta.id;meta.modelled",
+    "no_fit": "meta.note",
+    "statistic": "meta.code;stat.fit",
+    "fit_low": "em.energy;stat.min",
+    "fit_high": "em.energy;stat.max",
+    "chi2": "stat.fit.chi2",
+    "ndof": "stat.fit.dof",
+    "verdict": "meta.code.qual",
+    "doubts": "meta.note",
+    "counts": "phot.count;em.X-ray",
+    "livetime_s": "time.duration;obs.exposure",
+    "attenuator_in": "meta.code;instr.filter",
+    "scheme": "meta.id;meta.modelled",
+    "tailing": "meta.code",
+    "thermal_table": "meta.id;meta.table",
+    "albedo_angle": "pos.emergenceAng",
+    "background_uid": "meta.id;instr.background",
+    "energy_table": "meta.id;instr.calib",
+    "cal_file": "meta.id;instr.calib",
+    "hpc_x": "pos.cartesian.x",
+    "hpc_y": "pos.cartesian.y",
+    "distance_au": "pos.distance;pos.heliocentric",
+    "recipe": "meta.note",
+    "version": "meta.version;meta.software",
+    "electron_rate": "arith.rate;phys.electron",
+    "electron_rate_minus": "stat.error;phys.electron",
+    "electron_rate_plus": "stat.error;phys.electron",
+    **{
+        f"{name}{end}": f"stat.error;{ucd}" if end else ucd
+        for name, ucd in {
+            "temperature": "phys.temperature",
+            "emission_measure": "phys.emissMeasure",
+            "temperature_2": "phys.temperature",
+            "emission_measure_2": "phys.emissMeasure",
+            "delta": "spect.index",
+            "e_cut": "phys.energy;stat.min",
+        }.items()
+        for end in ("", "_minus", "_plus")
+    },
+}
+
+#: UCDs by column, of each table that is exported.
+UCDS: Mapping[str, Mapping[str, str]] = {"flares": _FLARES, "images": _IMAGES, "spectra": _SPECTRA}
+#: UCDs by column, of a column whose table is not known: that of flares, else of images, else of spectra.
+ANY_UCDS: Mapping[str, str] = {**_SPECTRA, **_IMAGES, **_FLARES}

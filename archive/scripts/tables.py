@@ -8,6 +8,7 @@ from io import StringIO
 
 from archive.exports import described, parquet_pieces
 from archive.index.schema import IMAGES, Image
+from archive.index.ucds import UCDS
 
 
 def images_csv(images: Sequence[Image]) -> str:
@@ -22,7 +23,8 @@ def images_csv(images: Sequence[Image]) -> str:
 
 def images_parquet(images: Sequence[Image]) -> bytes:
     """Rows of the index as Parquet, with its types, units and descriptions; unknown texts are empty."""
-    return b"".join(parquet_pieces(described(IMAGES.arrow, IMAGES.columns, wide=False), [IMAGES.to_arrow(images)]))
+    schema = described(IMAGES.arrow, IMAGES.columns, wide=False, ucds=UCDS[IMAGES.name])
+    return b"".join(parquet_pieces(schema, [IMAGES.to_arrow(images)]))
 
 
 def _cell(value: object) -> object:

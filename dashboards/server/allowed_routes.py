@@ -55,6 +55,11 @@ SERVED: Mapping[str, str] = {
     r"/(feed\.xml|feed/failures\.xml)$": "Atom feeds of flares and of failures",
     r"/archive/.*$": "404 as JSON",
     **{f"{pattern}$": "the JSON API" for pattern, *_ in API_ROUTES},
+    r"/tap/?$": "what the service for programs of the Virtual Observatory is, for people",
+    r"/tap/(capabilities|availability|tables|examples)$": "what that service says about itself",
+    r"/tap/sync$": "queries of tables",
+    r"/tap/tables/([A-Za-z_.]{1,60})$": "columns of one table",
+    r"/tap/.*$": "404 as VOTable",
 }
 #: Default routes of Panel and Bokeh that are removed, and why.
 REMOVED: Mapping[str, str] = {

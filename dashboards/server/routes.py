@@ -45,6 +45,7 @@ from dashboards.server.responses import write_json_error
 from dashboards.server.scripts import SUFFIXES, ScriptHandler
 from dashboards.server.sign_in import SignOutPage
 from dashboards.server.spectrum_files import TAKE_HOME_NAMES, SpectrumFileHandler
+from dashboards.server.tap.handlers import TAP_ROUTES
 from dashboards.shared.access import Visitor, visible_image, visible_regions, visible_spectrum
 from dashboards.shared.source import ArchiveSource, archive_source, journal_of
 from dashboards.shared.visitors import visitor_asking
@@ -331,6 +332,7 @@ ROUTES = [
     (r"/archive/.*", UnknownHandler),
     *API_ROUTES,
     *FEED_ROUTES,
+    *TAP_ROUTES,
     (r"/account", AccountPage),
     (r"/logout", SignOutPage),  # before Panel's, which only clears the browser's cookies
 ]

@@ -148,6 +148,16 @@ class WebLimits:
         Measurements that may wait; half of all for one user or address.
     region_image : float, s
         Longest estimated time of the image on which regions are drawn.
+    tap_time : float, s
+        Longest time of a query of `/tap/sync`.
+    tap_rows, tap_rows_most : int
+        Rows of its answer without `MAXREC`, and largest `MAXREC`.
+    tap_memory : int, byte
+        Memory of all such queries together.
+    tap_answer : int, byte
+        Largest answer of such a query in memory.
+    tap_queries : int
+        Such queries at the same time; each uses one core.
     """
 
     body: int = 1 << 20
@@ -202,3 +212,9 @@ class WebLimits:
     regions: int = 1
     regions_waiting: int = 8
     region_image: float = 3.0
+    tap_time: float = 10.0
+    tap_rows: int = 20_000
+    tap_rows_most: int = 100_000
+    tap_memory: int = 512 << 20
+    tap_answer: int = 256 << 20
+    tap_queries: int = 2

@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 
 from archive import Archive, ArchiveBusy, IndexDamaged, IndexVersion, NotAnArchive, QueryTimeout
+from archive.index.reader import QueryLimits
 from dashboards.shared.limits import WebLimits
 from jobs.queue.journal import Journal
 from jobs.shared.errors import JournalVersion
@@ -23,6 +24,8 @@ from stixcore.errors import CalibrationError, StixError
 #: Environment variable with the folder of the archive.
 ARCHIVE_VARIABLE = "STIX_ARCHIVE"
 ARCHIVE_DEFAULT = "stix-archive"
+
+_LIMITS = QueryLimits()
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +47,12 @@ class ArchiveSource:
     Parameters
     ----------
     folder : Path
+    limits : QueryLimits
+        What queries may use.
     """
 
     folder: Path
+    limits: QueryLimits = _LIMITS
     _archive: Archive | None = field(default=None, repr=False)
 
     def archive(self) -> Archive:
@@ -59,7 +65,9 @@ class ArchiveSource:
         """
         if self._archive is None or not self._archive.index.is_dir():
             with in_plain_words():
-                self._archive = Archive(self.folder, incomplete=True, lock_timeout_s=WebLimits().lock_time)
+                self._archive = Archive(
+                    self.folder, incomplete=True, lock_timeout_s=WebLimits().lock_time, limits=self.limits
+                )
         return self._archive
 
     def lacks(self, table: str) -> bool:

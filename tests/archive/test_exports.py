@@ -16,12 +16,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits, votable
+from astropy.io.votable.ucd import parse_ucd
 from astropy.table import Table
 from astropy.units import Unit
 
 from archive import Flare
-from archive.exports import FORMATS, described, plain_unit
-from archive.index.schema import FLARES
+from archive.exports import FORMATS, About, described, plain_unit, votable_pieces
+from archive.index.schema import FLARES, IMAGES, SPECTRA
 from archive.index.ucds import UCDS
 
 PEAK = np.datetime64("2022-11-11T12:00:00.25", "us")
@@ -185,6 +186,42 @@ def test_units_are_those_of_the_virtual_observatory() -> None:
         assert Unit(plain_unit("10⁴⁹ cm⁻³"), format=notation) == Unit("1e49 cm-3")
 
 
-def test_every_column_of_a_flare_has_a_ucd() -> None:
-    internal = {column.name for column in FLARES.columns if column.unit == "JSON"} - {"location_doubts"}
-    assert {column.name for column in FLARES.columns} - internal == set(UCDS)
+@pytest.mark.parametrize("table", [FLARES, IMAGES, SPECTRA], ids=lambda table: table.name)
+def test_every_column_has_a_ucd_of_the_standard(table: Any) -> None:
+    internal = {"detected", "imported", "located", "measured", "fitted", "file", "png", "thumbnail", "folder"}
+    assert {column.name for column in table.columns} - internal == set(UCDS[table.name])
+    for ucd in UCDS[table.name].values():
+        parse_ucd(ucd, check_controlled_vocabulary=True)  # refuses unknown words, and words at the wrong place
+
+
+def test_votable_says_where_its_clocks_are(tmp_path: Path) -> None:
+    path = written("votable", tmp_path)
+    resource = votable.parse(path, verify="exception").resources[0]
+    places = {system.ID: system.refposition for system in resource.time_systems}
+    assert places == {"utc-solar-orbiter": "TOPOCENTER", "utc-earth": "GEOCENTER", "utc-unknown": "UNKNOWN"}
+    fields = {field.name: field for field in resource.tables[0].fields}
+    clocks = {name: places[fields[name].ref] for name in ("t_peak", "goes_t_peak", "updated_at")}
+    assert clocks == {"t_peak": "TOPOCENTER", "goes_t_peak": "GEOCENTER", "updated_at": "UNKNOWN"}
+    assert (fields["t_peak"].datatype, fields["t_peak"].xtype) == ("char", "timestamp")
+
+
+@pytest.mark.parametrize("kind", [pa.int32(), pa.int64()])
+def test_votable_has_what_is_said_about_it_and_unknown_integers(kind: pa.DataType, tmp_path: Path) -> None:
+    metadata = {"utype": "a:b.c", "ucd": "meta.number", "description": "<Number> & more", "clock": "JD UTC"}
+    schema = pa.schema([pa.field("n", kind, metadata=metadata)])
+    rows = pa.table({"n": pa.array([1, None, -5], kind)}).cast(schema)
+    info = ("QUERY_STATUS", "OK", 'a <b> "c" \x01\ufffe')
+    about = About("some.name", "u:t", "What & which", (info,), (("QUERY_STATUS", "OVERFLOW", ""),))
+    path = tmp_path / "rows.vot"
+    path.write_bytes(b"".join(votable_pieces(schema, [rows], about)))
+    assert votable.validate(path, output=None, xmllint=False)
+    resource = votable.parse(path, verify="exception").resources[0]
+    (table,) = resource.tables
+    assert (table.name, table.utype, table.description) == ("some.name", "u:t", "What & which")
+    assert [(one.name, one.value, one.content) for one in resource.infos] == [
+        ("QUERY_STATUS", "OK", 'a <b> "c"'),
+        ("QUERY_STATUS", "OVERFLOW", None),
+    ]
+    assert (table.fields[0].utype, table.fields[0].description) == ("a:b.c", "<Number> & more")
+    assert (resource.time_systems[0].ID, resource.time_systems[0].timeorigin) == ("jd-utc-unknown", "JD-origin")
+    assert list(table.to_table()["n"].filled(7)) == [1, 7, -5]

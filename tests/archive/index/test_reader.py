@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from archive import Archive, ImageFilter, IndexDamaged, QueryRefused, QueryTimeout, RunFilter, ScienceFilter
 from archive.errors import ArchiveBusy
 from archive.index import reader
+from archive.index.reader import QueryLimits
 from archive.index.schema import TABLES
 
 
@@ -197,6 +198,18 @@ def test_a_query_that_needs_too_much_memory_is_refused(filled: Archive) -> None:
     with pytest.raises(QueryRefused, match=r"(?i)memory"):
         filled.query("SELECT list(range) AS all FROM range(300000000)", time_limit_s=60)
     assert filled.count_images() == 12
+
+
+def test_an_archive_can_have_limits_of_its_own(filled: Archive) -> None:
+    small = Archive(filled.root, limits=QueryLimits(memory=32 << 20, answer=100_000, threads=1))
+    asked = "SELECT current_setting('threads') AS threads, current_setting('memory_limit') AS memory"
+    assert small.rows(asked) == [{"threads": 1, "memory": "32.0 MiB"}]
+    with pytest.raises(QueryRefused, match=r"(?i)memory"):
+        small.query("SELECT list(range) AS all FROM range(20000000)", time_limit_s=60)
+    with pytest.raises(QueryRefused, match="the answer has more than 0 MiB"):
+        small.query("SELECT range FROM range(100000)")
+    assert filled.query("SELECT range FROM range(100000)").num_rows == 100_000
+    small.close()
 
 
 def test_many_threads_ask_one_archive(filled: Archive) -> None:
