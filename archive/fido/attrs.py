@@ -65,6 +65,9 @@ class Band(Range):
             raise ValueError(message)
         super().__init__(low_kev, high_kev)
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__module__}.Band({self.min:g} to {self.max:g})>"
+
     def collides(self, other: object) -> bool:
         """Whether the other attribute is an energy range too: a search has one."""
         return isinstance(other, Band)

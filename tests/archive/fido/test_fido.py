@@ -186,6 +186,7 @@ def test_values_are_listed_and_completed():
     assert "Forward fit of visibilities" in str(a.stix_archive.Method)
     assert "StixArchiveClient" in str(Fido)
     assert a.stix_archive.Method("CLEAN") == a.stix_archive.Method.clean
+    assert repr(a.stix_archive.Band("6-10 keV")) == "<archive.fido.attrs.Band(6 keV to 10 keV)>"
 
 
 def test_attributes_become_parameters_of_the_api(site):
