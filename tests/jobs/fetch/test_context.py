@@ -173,6 +173,23 @@ def test_a_server_without_a_map_and_one_that_answers_nonsense(archive, site, bri
     assert (eui.status, "not a table in JSON" in eui.reason) == (MapStatus.FAILED, True)
 
 
+@pytest.mark.parametrize(
+    ("names", "row"),
+    [
+        (("begin_time", "data_item_id"), ["2024-05-11' OR '1'='1", "a"]),
+        (("begin_time", "data_item_id"), [None, "a"]),
+        (("begin_time", "filename"), ["2024-05-11 03:47:00", "a"]),
+    ],
+)
+def test_rows_of_soar_that_are_not_as_asked_are_an_error(archive, site, bring, names, row):
+    answer = {"metadata": [{"name": name} for name in names], "data": [row]}
+    site[0]("soar-sl-tap/tap/sync", json.dumps(answer).encode())
+    (result,) = bring(aia_url="")
+    assert result.status is MapStatus.FAILED
+    assert "begin_time or data_item_id is missing or invalid" in result.reason
+    assert not any("/data?" in path for path in site[2])
+
+
 def test_a_server_that_always_fails_is_left_alone(archive, site, bring):
     times = [PEAK + np.timedelta64(number, "h") for number in range(9)]
     archive.upsert(
