@@ -82,7 +82,12 @@ _NOTHING = About()
 
 
 def described(
-    schema: pa.Schema, columns: Sequence[Field], *, wide: bool = True, ucds: Mapping[str, str] = ANY_UCDS
+    schema: pa.Schema,
+    columns: Sequence[Field],
+    *,
+    wide: bool = True,
+    ucds: Mapping[str, str] = ANY_UCDS,
+    name: str = "",
 ) -> pa.Schema:
     """A schema with unit, description and UCD of each column that is among ``columns``; cast the rows to it.
 
@@ -96,6 +101,8 @@ def described(
         Numbers have 64 bits, as all formats have; otherwise they keep their types.
     ucds : mapping of str to str
         UCDs by column, of the table (`archive.index.ucds`).
+    name : str
+        Name of the table, for FITS and VOTable.
     """
     known = {column.name: column for column in columns}
     fields = []
@@ -104,7 +111,7 @@ def described(
         about = {} if column is None else _about(column, ucds)
         metadata = {key: value for key, value in about.items() if value}
         fields.append(pa.field(field.name, _wide(field.type) if wide else field.type, metadata=metadata))
-    return pa.schema(fields)
+    return pa.schema(fields, metadata={"name": name} if name else None)
 
 
 def _wide(kind: pa.DataType) -> pa.DataType:
@@ -130,7 +137,7 @@ def plain_unit(unit: str) -> str:
     return ".".join(_POWER_OF_TEN.sub("10**", unit).translate(_LOWERED).replace("/s", " s-1").split())
 
 
-def _text(field: pa.Field, key: str) -> str:
+def _text(field: pa.Field | pa.Schema, key: str) -> str:
     return ((field.metadata or {}).get(key.encode()) or b"").decode()
 
 
@@ -268,7 +275,7 @@ def votable_pieces(schema: pa.Schema, tables: Iterable[pa.Table], about: About =
         '<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">\n<RESOURCE type="results">\n',
         *(_votable_info(*info) for info in about.infos),
         *_votable_time_systems(schema),
-        f"<TABLE{_attributes(name=about.name, utype=about.utype)}>\n",
+        f"<TABLE{_attributes(name=about.name or _text(schema, 'name'), utype=about.utype)}>\n",
         _votable_description(about.description),
         *(_votable_field(field) for field in schema),
         "<DATA><TABLEDATA>\n",
@@ -370,7 +377,8 @@ def fits_pieces(schema: pa.Schema, tables: Iterable[pa.Table]) -> Iterator[bytes
             hdu.header[f"TUCD{number}"] = _text(field, "ucd")
         if _text(field, "description"):
             hdu.header[f"TCOMM{number}"] = _ascii(_text(field, "description"))
-    hdu.header["EXTNAME"] = "FLARES" if "flare_id" in schema.names else "ROWS"
+    name = _text(schema, "name").removeprefix("stix.")
+    hdu.header["EXTNAME"] = name.upper() or ("FLARES" if "flare_id" in schema.names else "ROWS")
     stream = BytesIO()
     fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(stream, checksum=True)
     yield stream.getvalue()

@@ -158,6 +158,8 @@ class WebLimits:
         Largest answer of such a query in memory.
     tap_queries : int
         Such queries at the same time; each uses one core.
+    file_rows : int
+        Images or spectra in one file of the API.
     """
 
     body: int = 1 << 20
@@ -218,3 +220,4 @@ class WebLimits:
     tap_memory: int = 512 << 20
     tap_answer: int = 256 << 20
     tap_queries: int = 2
+    file_rows: int = 100_000

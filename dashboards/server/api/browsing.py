@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from archive import Archive, ImageFilter, NotInArchive, ScienceFilter
-from archive.exports import EXTENSIONS, FORMATS, described
 from archive.index.filters import NO_LOCATION, FlareFilter
 from archive.index.schema import FLARES, IMAGES, RUNS, SCIENCE_FILES, Image, ScienceFile
 from archive.index.series import BAND_EDGES, BANDS
@@ -23,8 +22,9 @@ from archive.lightcurves.science import LONGEST
 from archive.scripts.sources import read_sources, with_recipe
 from dashboards.pages.flare.content import used_files
 from dashboards.server.api import parameters as p
-from dashboards.server.api.call import Call, Endpoint, FileReply, Reply
+from dashboards.server.api.call import Call, Endpoint, Reply
 from dashboards.server.api.errors import Refused
+from dashboards.server.api.files import file_reply, format_parameter
 from dashboards.server.api.rows import (
     CLOCK,
     finite,
@@ -40,8 +40,8 @@ from dashboards.shared.links import flare_address
 
 #: Most points of a light curve in one response: about 2 MB.
 POINTS = 20_000
-#: Flares in each piece of a file.
-ROWS_OF_PIECE = 4000
+#: Most flares of a file: more than STIX will see.
+MOST_FLARES = 10**6
 #: Number of points if no resolution is given: about one per pixel of a screen.
 _SCREEN = 2000
 #: Files that light curves are from, and rates with and without correction for live time.
@@ -79,25 +79,10 @@ def flares(archive: Archive, call: Call) -> Reply:
     v = call.values
     which = _flare_filter(v)
     if v["format"] is not None:
-        return _flare_file(archive, call, which)
+        return file_reply(call, FLARES, lambda columns, _: archive.flare_table(which, columns), MOST_FLARES)
     found = archive.flare_page(which, sort=v["sort"], limit=v["limit"], offset=v["offset"])
     items = [row_document(FLARES, row) for row in found]
     return Reply(call.page(items, archive.count_flares(which), units(public_columns(FLARES)), CLOCK))
-
-
-def _flare_file(archive: Archive, call: Call, which: FlareFilter) -> Reply:
-    """All flares of a filter as a file, oldest first."""
-    for name in ("limit", "offset", "sort"):
-        if name in call.given:
-            message = f"{name}: a file has all flares, oldest first; leave {name} out, or format"
-            raise Refused(400, message, name)
-    form = call.values["format"]
-    media_type, write = FORMATS[form]
-    table = archive.flare_table(which, public_names(FLARES))
-    schema = described(table.schema, public_columns(FLARES))
-    parts = (table.slice(begin, ROWS_OF_PIECE).cast(schema) for begin in range(0, table.num_rows, ROWS_OF_PIECE))
-    name = f"stix_flares.{EXTENSIONS[form]}"
-    return Reply({}, file=FileReply(media_type, name, write(schema, parts)))
 
 
 def _flare_filter(v: Mapping[str, Any]) -> FlareFilter:
@@ -172,6 +157,8 @@ def images(archive: Archive, call: Call) -> Reply:
         viewer=call.visitor.name,
         all_hidden=call.visitor.operator,
     )
+    if v["format"] is not None:
+        return file_reply(call, IMAGES, lambda columns, most: archive.image_table(which, columns, limit=most))
     found = archive.images(which, sort=v["sort"], limit=v["limit"], offset=v["offset"])
     items = [image_document(row, "") for row in found]
     return Reply(call.page(items, archive.count_images(which), units(public_columns(IMAGES)), CLOCK))
@@ -412,7 +399,7 @@ BROWSING = (
             p.box("disk_box", "Area of the disk seen from Solar Orbiter", "apparent solar radii"),
             p.box("earth_box", "Area of the disk seen from the Earth", "arcsec"),
             p.box("carrington_box", "Area of Carrington longitude and latitude", "deg"),
-            p.choice("format", "All flares of the filter as one file, instead of a page as JSON", tuple(FORMATS)),
+            format_parameter("flares"),
             _SIMULATED,
             p.text("text", "Part of the flare id, of another id, or of the SOL identifier"),
             p.sort(public_names(FLARES), "-t_peak"),
@@ -448,6 +435,7 @@ BROWSING = (
             p.verdict("flux"),
             p.verdict("shape"),
             _SIMULATED,
+            format_parameter("images"),
             p.text("text", "Part of the image id, uid or flare id"),
             p.sort(public_names(IMAGES), "-t_start"),
             *p.PAGE,

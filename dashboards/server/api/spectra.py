@@ -10,6 +10,7 @@ from archive.layout import RESPONSE_FILE, SPECTRUM_FILE, SPECTRUM_RECORD
 from dashboards.server.api import parameters as p
 from dashboards.server.api.browsing import FIT_LIMITS, page_schema
 from dashboards.server.api.call import Call, Endpoint, Reply
+from dashboards.server.api.files import file_reply, format_parameter
 from dashboards.server.api.rows import CLOCK, public_columns, public_names, row_document, row_schema, units
 from dashboards.shared.access import visible_spectrum
 
@@ -28,6 +29,8 @@ def spectra(archive: Archive, call: Call) -> Reply:
         viewer=call.visitor.name,
         all_hidden=call.visitor.operator,
     )
+    if v["format"] is not None:
+        return file_reply(call, SPECTRA, lambda columns, most: archive.spectrum_table(which, columns, limit=most))
     found = archive.spectra(which, sort=v["sort"], limit=v["limit"], offset=v["offset"])
     items = [spectrum_document(row, "") for row in found]
     return Reply(call.page(items, archive.count_spectra(which), units(public_columns(SPECTRA)), CLOCK))
@@ -95,6 +98,7 @@ SPECTRUM_ENDPOINTS = (
             p.text("model", "Components of the fitted model, e.g. vth+thick2"),
             p.choice("verdict", "Verdict on the fit; spectra without a fit are excluded", ("trusted", "doubtful")),
             *FIT_LIMITS,
+            format_parameter("spectra"),
             p.text("text", "Part of the spectrum id, uid or flare id"),
             p.sort(public_names(SPECTRA), "-t_start"),
             *p.PAGE,

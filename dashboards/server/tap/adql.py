@@ -114,7 +114,7 @@ class _Translation:
         return Statement(
             sql,
             used,
-            pa.schema(fields),
+            pa.schema(fields, metadata={"name": "_".join(table.name for table in self.tables.values())}),
             _count(tree.args.get("limit"), "TOP"),
             _count(tree.args.get("offset"), "OFFSET"),
             tuple(self.tables.values()),

@@ -166,7 +166,7 @@ def _run(archive: Archive, statement: Statement, rows: int) -> pa.Table:
 def _votable_writer(statement: Statement, want: Wanted, *, is_cut: bool) -> Writer:
     alone = statement.tables[0] if len(statement.tables) == 1 else None
     about = About(
-        name=alone.name if alone else "",
+        name=alone.name if alone else "joined",
         utype=alone.utype if alone else "",
         description=alone.description if alone else "",
         infos=(("QUERY_STATUS", "OK", ""), ("QUERY", " ".join(want.query.split()), "")),
