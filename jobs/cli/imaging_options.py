@@ -103,7 +103,7 @@ def imaging_options(arguments: argparse.Namespace) -> ImagingOptions:
     except (ValueError, StixError) as error:
         message = str(error)
         if message.startswith("methods: "):
-            message = message.replace("methods", "--set", 1)
+            message = message.replace("methods", "--set" if arguments.set else "--method", 1)
         raise BadRequest(message) from error
     if options.seed and not options.ensemble:
         raise BadRequest(SEED_ALONE)
@@ -116,13 +116,16 @@ def _methods(names: Iterable[str], settings: Iterable[str]) -> dict[str, dict[st
     Either ``METHOD:PARAMETER=VALUE,…`` among the names, or ``METHOD.PARAMETER=VALUE`` among the settings.
     """
     chosen: dict[str, dict[str, object]] = {}
-    within: list[str] = []
-    for given in names:
+    for given in sorted(names, key=lambda one: place_in_order(one.partition(":")[0])):
         name, _, pairs = given.partition(":")
         chosen[name] = {}
-        within += [f"{name}.{pair}" for pair in pairs.split(",") if pair]
-    chosen = {name: chosen[name] for name in sorted(chosen, key=place_in_order)}
-    for setting in (*within, *settings):
+        for pair in filter(None, pairs.split(",")):
+            parameter, equals, value = pair.partition("=")
+            if not equals:
+                message = f"expected METHOD:PARAMETER=VALUE, found '{name}:{pair}'"
+                raise BadRequest(message)
+            chosen[name][parameter] = _value(value)
+    for setting in settings:
         target, equals, value = setting.partition("=")
         method, dot, parameter = target.partition(".")
         if not (equals and dot):
@@ -131,8 +134,12 @@ def _methods(names: Iterable[str], settings: Iterable[str]) -> dict[str, dict[st
         if method not in chosen:
             message = f"--set {setting}: {method} is not among the methods asked for: {', '.join(chosen)}"
             raise BadRequest(message)
-        try:
-            chosen[method][parameter] = json.loads(value)
-        except ValueError:  # a word, such as those of stop_rule
-            chosen[method][parameter] = value
+        chosen[method][parameter] = _value(value)
     return chosen
+
+
+def _value(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:  # a word, such as those of stop_rule
+        return text

@@ -61,8 +61,9 @@ class MethodFields:
         if "enum" in schema:
             return pmui.Select.from_param(of, label=label, options=list(schema["enum"]), width=190, **FIELD)
         if schema["type"] in _NUMBERS:
-            field = pmui.FloatInput if schema["type"] == "number" else pmui.IntInput
-            return field.from_param(of, label=label, width=190, **FIELD)
+            if schema["type"] == "integer":
+                return pmui.IntInput.from_param(of, label=label, width=190, **FIELD)
+            return pmui.FloatInput.from_param(of, label=label, width=190, format="0.[000000]", **FIELD)
         return pmui.TextInput.from_param(of, label=label, width=190, **FIELD)
 
 

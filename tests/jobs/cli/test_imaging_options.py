@@ -77,3 +77,14 @@ def test_parameters_of_a_method() -> None:
 def test_a_wrong_setting_is_named(words: str, sentence: str) -> None:
     with pytest.raises(BadRequest, match=sentence):
         options_of(words)
+
+
+def test_parameters_may_follow_the_name_of_a_method() -> None:
+    methods = options_of("--method clean:gain=0.05,stop_rule=negative_extreme bp --set clean.beam_fwhm=15").methods
+    assert list(methods) == [Method.BP, Method.CLEAN]
+    expected = CleanParameters(max_iterations=default_clean().max_iterations, gain=0.05, beam_fwhm=15.0)
+    assert methods[Method.CLEAN] == expected
+    with pytest.raises(BadRequest, match="clean has no parameter 'power'"):
+        options_of("--method clean:power=1")
+    with pytest.raises(BadRequest, match="expected METHOD:PARAMETER=VALUE, found 'clean:gain'"):
+        options_of("--method clean:gain")
