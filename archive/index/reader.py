@@ -30,6 +30,8 @@ from archive.index.write import partitions
 
 #: Rows fetched at a time.
 _BATCH = 20_000
+#: Interval of interrupts, s: DuckDB forgets one that comes while it still prepares the query.
+_INTERRUPT_AGAIN_S = 0.1
 #: Attempts before a query that is disturbed by writers takes the write lock.
 _ATTEMPTS = 5
 
@@ -203,9 +205,7 @@ class Reader:
             for batch in reader:
                 weight += batch.nbytes
                 if weight > self.limits.answer:
-                    message = (
-                        f"the answer has more than {self.limits.answer >> 20} MiB; ask for fewer columns, or add LIMIT"
-                    )
+                    message = f"the answer has more than {self.limits.answer >> 20} MiB; ask for fewer columns or rows"
                     raise QueryRefused(message)
                 batches.append(batch)
         except (OSError, pa.ArrowException) as error:
@@ -413,11 +413,18 @@ def _limited(cursor: duckdb.DuckDBPyConnection, seconds: float | None) -> Iterat
     if seconds is None:
         yield
         return
-    timer = threading.Timer(seconds, cursor.interrupt)
-    timer.daemon = True
+    done = threading.Event()
+
+    def stop() -> None:
+        wait = seconds
+        while not done.wait(wait):
+            cursor.interrupt()
+            wait = _INTERRUPT_AGAIN_S
+
+    timer = threading.Thread(target=stop, daemon=True)
     timer.start()
     try:
         yield
     finally:
-        timer.cancel()
+        done.set()
         timer.join()  # it holds the cursor: DuckDB complains about one that is left when the process ends

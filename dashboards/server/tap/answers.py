@@ -16,7 +16,7 @@ from dashboards.server.bounded_threads import BoundedThreads
 from dashboards.server.tap.adql import Statement, translate
 from dashboards.server.tap.refusals import Refused, shortened
 from dashboards.shared.limits import WebLimits
-from dashboards.shared.source import ArchiveSource, archive_source
+from dashboards.shared.source import ArchiveSource, Unavailable, archive_source
 
 _LIMITS = WebLimits()
 #: Rows in each piece of an answer.
@@ -173,6 +173,15 @@ def _votable_writer(statement: Statement, want: Wanted, *, is_cut: bool) -> Writ
         after=(("QUERY_STATUS", "OVERFLOW", f"there are more than {want.rows} rows"),) if is_cut else (),
     )
     return partial(votable_pieces, about=about)
+
+
+def fault() -> str:
+    """Why queries cannot be answered now; empty if they can."""
+    try:
+        tap_source().ask(lambda archive: archive.query("SELECT flare_id FROM flares LIMIT 1"))
+    except Unavailable as error:
+        return str(error)
+    return ""
 
 
 @cache

@@ -6,6 +6,7 @@ Standards of the IVOA: VOSI 1.1, TAPRegExt 1.0, VODataService 1.1, DALI 1.1.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from html import escape
 from xml.etree import ElementTree as ET
 
@@ -109,13 +110,16 @@ def _interface(root: ET.Element, standard: str, address: str, use: str, more: di
     return capability
 
 
-def availability() -> bytes:
-    """Document of ``/tap/availability``."""
+def availability(fault: str = "") -> bytes:
+    """Document of ``/tap/availability``; with a fault, queries cannot be answered now."""
     root = ET.Element("vosi:availability", {"xmlns:vosi": "http://www.ivoa.net/xml/VOSIAvailability/v1.0"})
-    _add(root, "vosi:available", "true")
+    _add(root, "vosi:available", "false" if fault else "true")
+    if fault:
+        _add(root, "vosi:note", fault)
     return _written(root)
 
 
+@cache
 def tables() -> bytes:
     """Document of ``/tap/tables``: every schema with its tables."""
     root = ET.Element("vosi:tableset", {**_NAMESPACES, "version": "1.1"})
@@ -172,6 +176,7 @@ def _fill_column(element: ET.Element, column: PublishedColumn) -> None:
         _add(element, "flag", "principal")
 
 
+@cache
 def examples() -> str:
     """Page of ``/tap/examples``, which programs also read (DALI 1.1, section 2.3)."""
     items = "".join(

@@ -17,7 +17,7 @@ from dashboards.server.fair_queue import Busy
 from dashboards.server.fair_use import answer_in_turn, client_of, fair_use
 from dashboards.server.responses import RETRY_AFTER_S, too_many_requests
 from dashboards.server.tap import documents
-from dashboards.server.tap.answers import VOTABLE_TYPE, Answer, answer, tap_threads, wanted
+from dashboards.server.tap.answers import VOTABLE_TYPE, Answer, answer, fault, tap_threads, wanted
 from dashboards.server.tap.refusals import Refused
 from dashboards.server.tap.tables import TABLES
 from stixcore.printable import without_folders
@@ -118,8 +118,6 @@ class DocumentHandler(TapHandler):
         """Send a document."""
         if what == "capabilities":
             self.send_document(documents.capabilities(self.base), "text/xml")
-        elif what == "availability":
-            self.send_document(documents.availability(), "text/xml")
         elif what == "examples":
             self.send_document(documents.examples(), "application/xhtml+xml; charset=utf-8")
         elif what == "tables":
@@ -130,6 +128,22 @@ class DocumentHandler(TapHandler):
     def head(self, what: str = "") -> None:
         """Send the headers."""
         self.get(what)
+
+
+class AvailabilityHandler(TapHandler):
+    """Say whether queries can be answered."""
+
+    async def get(self) -> None:
+        """Send a document."""
+        try:
+            found = await answer_in_turn(self, fair_use().calls, fault, tap_threads())
+        except Busy as busy:
+            found = busy.sentence
+        self.send_document(documents.availability(found), "text/xml")
+
+    async def head(self) -> None:
+        """Send the headers."""
+        await self.get()
 
 
 class TableHandler(TapHandler):
@@ -158,7 +172,8 @@ class NothingHandler(TapHandler):
 
 TAP_ROUTES = [
     (r"/tap/?", DocumentHandler),
-    (r"/tap/(capabilities|availability|tables|examples)", DocumentHandler),
+    (r"/tap/(capabilities|tables|examples)", DocumentHandler),
+    (r"/tap/availability", AvailabilityHandler),
     (r"/tap/sync", QueryHandler),
     (r"/tap/tables/([A-Za-z_.]{1,60})", TableHandler),
     (r"/tap/.*", NothingHandler),

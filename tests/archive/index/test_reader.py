@@ -194,6 +194,15 @@ def test_a_query_that_takes_too_long_is_stopped(filled: Archive) -> None:
     assert filled.query("SELECT 1 AS one", time_limit_s=5).to_pylist() == [{"one": 1}]
 
 
+def test_a_query_is_stopped_though_its_time_is_over_before_it_begins(filled: Archive) -> None:
+    """DuckDB forgets an interrupt that comes while it prepares a query."""
+    conditions = " AND ".join(f"sin(cos(range + {number})) <> {number}" for number in range(2, 150))
+    began = time.monotonic()
+    with pytest.raises(QueryTimeout):
+        filled.query(f"SELECT count(*) FROM range(100000000000) WHERE {conditions}", time_limit_s=0.001)
+    assert time.monotonic() - began < 10
+
+
 def test_a_query_that_needs_too_much_memory_is_refused(filled: Archive) -> None:
     with pytest.raises(QueryRefused, match=r"(?i)memory"):
         filled.query("SELECT list(range) AS all FROM range(300000000)", time_limit_s=60)
