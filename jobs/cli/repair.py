@@ -27,7 +27,10 @@ from jobs.inputs import classes_of
 from jobs.previews.run import index_previews, notes_of
 from jobs.regions.task import RegionTask, run_regions
 from jobs.spectra.task import SpectrumContext, SpectrumTask, run_spectrum
-from stixcore.errors import StixError
+from stixcore.errors import ReconstructionError, StixError
+from stixcore.imaging.declaration import StoredParameters
+from stixcore.imaging.methods import missing_package
+from stixcore.imaging.reconstruction import method_name
 from stixcore.imaging_spectroscopy.region_recipe import RegionRecipe
 from stixcore.pointings import with_solutions
 from stixcore.recipe import FileReference, Recipe, sha256_of
@@ -60,6 +63,7 @@ class Remaker:
         begin = perf_counter()
         try:
             recipe = Recipe.from_json(run.recipe or "")
+            _require_packages(recipe)
             made = reconstruct(recipe, self._locate, catalog=self.archive.calibration)
             made = with_solutions(made, map(self._locate, recipe.aspect))
             science = self._locate(recipe.science)
@@ -113,6 +117,14 @@ class Remaker:
         for path in (self.archive.root / outcome.run.folder).glob("stix_L3_*.fits"):
             if path.name not in kept and parse_image_name(path.name).recipe_id == outcome.run.run_id:
                 path.unlink()
+
+
+def _require_packages(recipe: Recipe) -> None:
+    """Refuse a recipe with a method that is not installed: its images, which may be sound, would be removed."""
+    for method, parameters in recipe.methods.items():
+        if isinstance(parameters, StoredParameters):
+            message = f"{method_name(method)} cannot be made: {missing_package(method, recipe.packages[method])}"
+            raise ReconstructionError(message)
 
 
 @dataclass(frozen=True)

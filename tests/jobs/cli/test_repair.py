@@ -511,3 +511,17 @@ def test_header_alone_decides_what_a_row_may_say(own):
     (found,) = [one for one in check(own, later()) if one.level is not Level.INFO]
     assert found.code is Code.IMAGE_UNREADABLE
     assert f"expected recipe in the name {other.recipe_id}" in found.message
+
+
+def test_a_set_with_a_method_that_is_not_installed_is_left_alone(own, caplog):
+    """Made again without it, its sound images would be removed."""
+    run = run_of(own)
+    recipe = json.loads(run.recipe)
+    recipe["methods"]["uniform"] = {"power": 1.0}
+    recipe["packages"] = {"uniform": {"name": "stix-uniform", "version": "1.0"}}
+    images = [image_of(own), image_of(own, method="bp")]
+    before = {path: path.read_bytes() for path in (own.root / run.folder).iterdir()}
+    assert not Remaker(own)(replace(run, recipe=json.dumps(recipe)), images)
+    assert "uniform cannot be made: the recipe was made with stix-uniform 1.0, but no package" in caplog.text
+    assert {path: path.read_bytes() for path in (own.root / run.folder).iterdir()} == before
+    assert {image.image_id for image in images} <= {image.image_id for image in own.images(ImageFilter())}
