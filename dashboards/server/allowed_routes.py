@@ -53,6 +53,7 @@ SERVED: Mapping[str, str] = {
     r"/archive/(rendering/\d{1,15}/[A-Za-z0-9_.-]+)$": "a file that a user's request rendered",
     r"/archive/selection/(bundle\.zip|table\.csv|table\.parquet|animation\.py|overlay\.py)$": "several images together",
     r"/(feed\.xml|feed/failures\.xml)$": "Atom feeds of flares and of failures",
+    r"/view/(.*)$": "addresses of the data center: redirects to our pages",
     r"/archive/.*$": "404 as JSON",
     **{f"{pattern}$": "the JSON API" for pattern, *_ in API_ROUTES},
     r"/tap/?$": "what the service for programs of the Virtual Observatory is, for people",

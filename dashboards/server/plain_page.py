@@ -39,7 +39,15 @@ _SENTENCES = {
 
 
 class PlainPage(RequestHandler):
-    """Base class of these pages."""
+    """Base class of these pages.
+
+    Attributes
+    ----------
+    up : str
+        Relative path to the first page, "../" for each folder of this page's URL.
+    """
+
+    up = ""
 
     def initialize(self) -> None:
         """Set the XSRF cookie as HTTP-only: the forms contain its value, so no script needs it."""
@@ -66,18 +74,19 @@ class PlainPage(RequestHandler):
         """Write a page from ``templates/<template>.html``."""
         theme = self.get_cookie(THEME_COOKIE)
         visitor = values.get("visitor")
-        account = account_links(visitor.name if visitor else None, self.request.path.rpartition("/")[2])
+        account = account_links(visitor.name if visitor else None, self.request.path.rpartition("/")[2], self.up)
         self.finish(
             _templates()
             .get_template(f"{template}.html")
             .render(
                 site=SITE,
                 css=f"{style('server/account')}\nheader {{ {style('shared/navigation')} }}",
-                fonts=_FONTS,
+                fonts=self.up + _FONTS,
                 theme=theme if theme in {"light", "dark"} else "",
                 xsrf=self.xsrf_form_html(),
-                home=HOME,
-                navigation=navigation_html("", account),
+                up=self.up,
+                home=self.up + HOME,
+                navigation=navigation_html("", account, self.up),
                 **values,
             )
         )

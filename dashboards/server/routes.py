@@ -40,6 +40,7 @@ from dashboards.server.feeds import FEED_ROUTES
 from dashboards.server.flare_files import FlareBundleHandler, ReportPdfHandler, report_place
 from dashboards.server.lightcurve_files import LightCurveHandler
 from dashboards.server.locator import LocatorHandler
+from dashboards.server.old_addresses import OLD_ADDRESS_ROUTES
 from dashboards.server.pointings import PointingHandler
 from dashboards.server.responses import write_json_error
 from dashboards.server.scripts import SUFFIXES, ScriptHandler
@@ -331,6 +332,7 @@ ROUTES = [
     (rf"/archive/selection/({SELECTION_PATHS})", SelectionHandler),
     (r"/archive/.*", UnknownHandler),
     *API_ROUTES,
+    *OLD_ADDRESS_ROUTES,
     *FEED_ROUTES,
     *TAP_ROUTES,
     (r"/account", AccountPage),

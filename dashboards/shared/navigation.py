@@ -22,17 +22,20 @@ SITE = "STIX flare images"
 _CURRENT = ' aria-current="page"'
 
 
-def navigation_html(current: str, account: str) -> str:
-    """Links to the pages, the one with the title ``current`` marked, and to the account; a menu on narrow screens."""
+def navigation_html(current: str, account: str, up: str = "") -> str:
+    """Links to the pages, the one with the title ``current`` marked, and to the account; a menu on narrow screens.
+
+    ``up`` is the relative path from this page to the first one.
+    """
     pages = "".join(
-        f'<a href="{address}"{_CURRENT if title == current else ""}>{title}</a>' for address, title in PAGES.items()
+        f'<a href="{up}{address}"{_CURRENT if title == current else ""}>{title}</a>' for address, title in PAGES.items()
     )
     wide = f'<nav aria-label="Pages">{pages}</nav><nav aria-label="Account" class="account">{account}</nav>'
     menu = f'<details><summary aria-label="Menu">☰</summary><nav aria-label="Menu">{pages}{account}</nav></details>'
     return f'<div class="wide">{wide}</div>{menu}'
 
 
-def account_links(name: str | None, current: str = "") -> str:
+def account_links(name: str | None, current: str = "", up: str = "") -> str:
     """The user who is signed in, or a link to sign in. The script of live pages adds the return address.
 
     Parameters
@@ -41,11 +44,13 @@ def account_links(name: str | None, current: str = "") -> str:
         None for guests.
     current : str
         Path of the current page: "account" and "login" are marked.
+    up : str
+        Relative path from this page to the first one.
     """
     if name is None:
-        return f'<a data-returns="login" href="login"{_CURRENT if current == "login" else ""}>Sign in</a>'
+        return f'<a data-returns="login" href="{up}login"{_CURRENT if current == "login" else ""}>Sign in</a>'
     mark = _CURRENT if current == "account" else ""
     return (
-        f'<a href="account" title="Account of {escape(name)}"{mark}>{escape(name)}</a>'
-        '<a data-returns="logout" href="logout">Sign out</a>'
+        f'<a href="{up}account" title="Account of {escape(name)}"{mark}>{escape(name)}</a>'
+        f'<a data-returns="logout" href="{up}logout">Sign out</a>'
     )

@@ -50,6 +50,13 @@ def expect_window(watched: Any, start: float, span: float, within: float = 0.02)
     )
 
 
+def test_a_link_of_the_data_center_shows_its_window(watched: Any, curves: Any) -> None:
+    page = watched.visit(f"view/plot/lightcurves?start={curves.start + 3600}&span=7200")
+    plot_of(page)
+    expect(page.get_by_text("2022-11-10 01:00:00 – 03:00:00 UTC at Solar Orbiter, 2 h")).to_be_visible()
+    assert watched.query == {"start": [str(curves.start + 3600)], "span": ["7200"]}
+
+
 def test_the_day_with_its_flares_is_shared_and_left(watched: Any, curves: Any, desktop: BrowserContext) -> None:
     """The page without an address: what it shows, its link and its files, and the buttons and names that lead away."""
     desktop.grant_permissions(["clipboard-read", "clipboard-write"])
