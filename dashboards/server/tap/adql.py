@@ -308,6 +308,10 @@ class _Translation:
         if left.place or right.place:
             message = f"{left.kind} cannot be compared; use CONTAINS or DISTANCE"
             raise Refused(message)
+        if isinstance(node, exp.EQ):
+            for one, other in ((left, right), (right, left)):
+                if one.condition and other.literal == "1":
+                    return Term(one.condition, Kind.TRUTH)
         return Term(f"({left.sql} {_SIGNS[type(node)]} {right.sql})", Kind.TRUTH)
 
     def between(self, node: exp.Between) -> Term:

@@ -89,10 +89,10 @@ def _contains(arguments: Sequence[Term]) -> Term:
     *center, radius = circle.place
     inside = f"{_angle(point.place, center, frame)} <= {radius.sql}"
     latitude = center[1]
+    condition = inside
     if latitude.literal is not None and radius.literal is not None:  # cheaper, and true of every point inside
-        near = f"abs({point.place[1].sql} - {latitude.sql}) <= {radius.sql}"
-        inside = f"({near} AND {inside})"
-    return Term(f"CAST({inside} AS INTEGER)", Kind.INTEGER)
+        condition = f"abs({point.place[1].sql} - {latitude.sql}) <= {radius.sql} AND {inside}"
+    return Term(f"CAST({inside} AS INTEGER)", Kind.INTEGER, condition=f"({condition})")
 
 
 def _distance(arguments: Sequence[Term]) -> Term:

@@ -40,6 +40,8 @@ class Term:
         Coordinates of a point, or of a circle and its radius.
     frame : str
         Frame of a point or circle.
+    condition : str
+        SQL that is true where the value is 1, if that is faster than to compare it.
     """
 
     sql: str
@@ -49,6 +51,7 @@ class Term:
     about: PublishedColumn | None = None
     place: tuple[Term, ...] = ()
     frame: str = ""
+    condition: str = ""
 
 
 def number_term(text: str) -> Term:
