@@ -481,17 +481,13 @@ class ArchiveQueries:
         """
         return self._table(FLARES, (which or FlareFilter()).conditions, "t_peak", columns)
 
-    def image_table(
-        self, which: ImageFilter | None = None, columns: Sequence[str] = (), *, limit: int | None = None
-    ) -> pa.Table:
-        """Images that match a filter, oldest first; arguments and errors as `flare_table`, at most ``limit`` rows."""
-        return self._table(IMAGES, (which or ImageFilter()).conditions, "t_start", columns, limit)
+    def image_table(self, which: ImageFilter | None = None, columns: Sequence[str] = ()) -> pa.Table:
+        """All images that match a filter, oldest first; arguments and errors as `flare_table`."""
+        return self._table(IMAGES, (which or ImageFilter()).conditions, "t_start", columns)
 
-    def spectrum_table(
-        self, which: SpectrumFilter | None = None, columns: Sequence[str] = (), *, limit: int | None = None
-    ) -> pa.Table:
-        """Spectra that match a filter, oldest first; arguments and errors as `image_table`."""
-        return self._table(SPECTRA, (which or SpectrumFilter()).conditions, "t_start", columns, limit)
+    def spectrum_table(self, which: SpectrumFilter | None = None, columns: Sequence[str] = ()) -> pa.Table:
+        """All spectra that match a filter, oldest first; arguments and errors as `flare_table`."""
+        return self._table(SPECTRA, (which or SpectrumFilter()).conditions, "t_start", columns)
 
     def count_flares(self, which: FlareFilter | None = None) -> int:
         """Number of flares that match a filter."""
@@ -541,20 +537,12 @@ class ArchiveQueries:
         self._reader.close()
         self._light_curves.close()
 
-    def _table(
-        self,
-        table: Table[Any],
-        conditions: Conditions,
-        time: str,
-        columns: Sequence[str],
-        limit: int | None = None,
-    ) -> pa.Table:
+    def _table(self, table: Table[Any], conditions: Conditions, time: str, columns: Sequence[str]) -> pa.Table:
         unknown = [name for name in columns if name not in table.names]
         if unknown:
             message = f"table {table.name} has no column {unknown[0]!r}"
             raise QueryRefused(message)
-        most = "" if limit is None else f" LIMIT {limit:d}"
-        rest = f"{conditions.where}{Order.of(table, (time,)).clause}{most}"
+        rest = f"{conditions.where}{Order.of(table, (time,)).clause}"
         return self.query(select(", ".join(columns) or table.selection, table.name, rest), conditions.values)
 
     def _select[Row](

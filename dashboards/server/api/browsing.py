@@ -79,7 +79,8 @@ def flares(archive: Archive, call: Call) -> Reply:
     v = call.values
     which = _flare_filter(v)
     if v["format"] is not None:
-        return file_reply(call, FLARES, lambda columns, _: archive.flare_table(which, columns), MOST_FLARES)
+        total = archive.count_flares(which)
+        return file_reply(call, FLARES, total, lambda columns: archive.flare_table(which, columns), MOST_FLARES)
     found = archive.flare_page(which, sort=v["sort"], limit=v["limit"], offset=v["offset"])
     items = [row_document(FLARES, row) for row in found]
     return Reply(call.page(items, archive.count_flares(which), units(public_columns(FLARES)), CLOCK))
@@ -158,7 +159,8 @@ def images(archive: Archive, call: Call) -> Reply:
         all_hidden=call.visitor.operator,
     )
     if v["format"] is not None:
-        return file_reply(call, IMAGES, lambda columns, most: archive.image_table(which, columns, limit=most))
+        total = archive.count_images(which)
+        return file_reply(call, IMAGES, total, lambda columns: archive.image_table(which, columns))
     found = archive.images(which, sort=v["sort"], limit=v["limit"], offset=v["offset"])
     items = [image_document(row, "") for row in found]
     return Reply(call.page(items, archive.count_images(which), units(public_columns(IMAGES)), CLOCK))

@@ -27,7 +27,7 @@ def format_parameter(what: str) -> Parameter:
 
 
 def file_reply(
-    call: Call, table: Table[Any], read: Callable[[Sequence[str], int], pa.Table], most: int | None = None
+    call: Call, table: Table[Any], total: int, read: Callable[[Sequence[str]], pa.Table], most: int | None = None
 ) -> Reply:
     """All rows of a filter as a file, oldest first.
 
@@ -35,8 +35,10 @@ def file_reply(
     ----------
     call : Call
     table : Table
+    total : int
+        Number of rows; they are not read if there are too many, because they are sorted in memory.
     read : function
-        Called with names of columns and the largest number of rows.
+        Called with names of columns.
     most : int, optional
         Rows of a file, `WebLimits.file_rows` by default.
 
@@ -51,11 +53,11 @@ def file_reply(
             message = f"{name}: a file has all {table.name}, oldest first; leave {name} out, or format"
             raise Refused(400, message, name)
     form = call.values["format"]
-    media_type, write = FORMATS[form]
-    rows = read(public_names(table), most + 1)
-    if rows.num_rows > most:
-        message = f"format: a file has at most {most} {table.name}; narrow the filter, for example by start and end"
+    if total > most:
+        message = f"format: {total} {table.name}, {most} at most in a file; narrow the filter, as by start and end"
         raise Refused(400, message, "format", form)
+    media_type, write = FORMATS[form]
+    rows = read(public_names(table))
     schema = described(rows.schema, public_columns(table), ucds=UCDS[table.name], name=table.name)
     parts = (rows.slice(begin, ROWS_OF_PIECE).cast(schema) for begin in range(0, rows.num_rows, ROWS_OF_PIECE))
     name = f"stix_{table.name}.{EXTENSIONS[form]}"

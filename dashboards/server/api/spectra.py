@@ -30,7 +30,8 @@ def spectra(archive: Archive, call: Call) -> Reply:
         all_hidden=call.visitor.operator,
     )
     if v["format"] is not None:
-        return file_reply(call, SPECTRA, lambda columns, most: archive.spectrum_table(which, columns, limit=most))
+        total = archive.count_spectra(which)
+        return file_reply(call, SPECTRA, total, lambda columns: archive.spectrum_table(which, columns))
     found = archive.spectra(which, sort=v["sort"], limit=v["limit"], offset=v["offset"])
     items = [spectrum_document(row, "") for row in found]
     return Reply(call.page(items, archive.count_spectra(which), units(public_columns(SPECTRA)), CLOCK))

@@ -86,10 +86,7 @@ def test_hidden_rows_are_for_their_author(client: Any, small: Any, users: Any) -
 def test_a_file_has_a_largest_number_of_rows(small: Any) -> None:
     call = Call(GUEST, {"format": "csv"}, {}, {}, b"", np.datetime64("2026-11-23"), Limits())
     number = len(seen(small, "images"))
-
-    def read(columns: Any, most: int) -> Any:
-        return small.archive.image_table(None, columns, limit=most)
-
-    assert file_reply(call, IMAGES, read, number).file is not None
-    with pytest.raises(Refused, match=f"at most {number - 1} images"):
-        file_reply(call, IMAGES, read, number - 1)
+    read = small.archive.image_table
+    assert file_reply(call, IMAGES, number, lambda columns: read(None, columns), number).file is not None
+    with pytest.raises(Refused, match=f"{number} images, {number - 1} at most in a file"):
+        file_reply(call, IMAGES, number, pytest.fail, number - 1)
