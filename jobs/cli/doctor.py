@@ -34,6 +34,8 @@ from archive.goes import goes_curve, goes_months
 from archive.index.schema import FLARES, RunKind, select_files
 from archive.index.sql import select
 from jobs.cli.lock_probe import locks_hold
+from jobs.notices.journal import DeliveryState, NoticeJournal
+from jobs.notices.settings import NoticeSettings
 from jobs.queue.journal import Journal, RequestState
 from jobs.queue.journal_file import FILE_NAME as JOURNAL_FILE
 from stixcore.errors import StixError
@@ -120,6 +122,7 @@ def _look_at(archive: Archive, now: np.datetime64, pages: str) -> list[Answer]:
         ("GOES", lambda: _goes(archive)),
         ("pipeline", lambda: _pipeline(root, now)),
         ("worker", lambda: _worker(root, now)),
+        ("notices", lambda: _notices(root, now)),
         ("check", lambda: _check(root, now)),
         ("pages", lambda: _pages(pages)),
     ]
@@ -394,6 +397,26 @@ def _worker(root: Path, now: np.datetime64) -> Iterator[Answer]:
         yield Answer("worker", Verdict.WRONG, f"{waiting} requests wait, and no worker is running", remedy)
     else:
         yield Answer("worker", Verdict.NOTE, "no worker is running; no request waits", remedy)
+
+
+def _notices(root: Path, now: np.datetime64) -> Iterator[Answer]:
+    receivers = NoticeSettings.of(root).receivers
+    journal = NoticeJournal(root)
+    last, counts = journal.last_pass, journal.counts()
+    lost = {name: each[DeliveryState.GIVEN_UP] for name, each in counts.items() if DeliveryState.GIVEN_UP in each}
+    if lost:
+        named = ", ".join(f"{number} to {name}" for name, number in lost.items())
+        remedy = "repair the receiver or its settings, then run stix-jobs notify --retry"
+        yield Answer("notices", Verdict.WRONG, f"notices were given up: {named}", remedy)
+    if not receivers:
+        return
+    if last is None or now - last > LONGEST_IDLE:
+        when = "never" if last is None else f"on {str(last.astype('datetime64[s]')).replace('T', ' ')} UTC"
+        remedy = "run stix-jobs notify regularly (deploy/)"
+        yield Answer("notices", Verdict.NOTE, f"receivers are configured, but notify last ran {when}", remedy)
+        return
+    waiting = sum(each.get(DeliveryState.PENDING, 0) for each in counts.values())
+    yield Answer("notices", Verdict.GOOD, f"{plural(len(receivers), 'receiver')}; {waiting} waiting to be sent")
 
 
 def _check(root: Path, now: np.datetime64) -> Iterator[Answer]:

@@ -16,7 +16,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from jobs.cli import calibration, commands, component_images, electron_maps, regions, spectrum, users
+from jobs.cli import calibration, commands, component_images, electron_maps, notices, regions, spectrum, users
 from jobs.cli.imaging_options import add_imaging_options
 from jobs.queue.journal_file import FILE_NAME as JOURNAL_FILE
 from jobs.shared import logs
@@ -131,10 +131,13 @@ def build_parser() -> argparse.ArgumentParser:
 
     _add_fetch_commands(add)
 
+    notify = add("notify", notices.run_notify, "report new flares and failures to webhooks and by e-mail")
+    notices.add_options(notify, _time)
+
     user = add("user", users.run_user, "who may sign in: add, remove and list users, passwords, tokens")
     users.add_options(user)
 
-    for each in (demo, ingest, flares, previews, reproduce, worker, query, check, doctor, user):
+    for each in (demo, ingest, flares, previews, reproduce, worker, query, check, doctor, notify, user):
         _add_archive_option(each)
     for each in (previews, worker):
         each.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default %(default)s)")

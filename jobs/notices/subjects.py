@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -120,11 +120,19 @@ def flare_subject(flare: Flare, shown: Collection[str]) -> Subject:
     )
 
 
+#: Columns of `flares` whose change readers care about.
+VERSION_COLUMNS = ("goes_class", "goes_estimated", "best_image_nonthermal", "best_image_thermal", "location_verdict")
+
+
 def flare_version(flare: Flare) -> str:
     """Changes with the class, with the best images and with the verdict on the position of a flare."""
-    measured = flare.goes_class is not None
-    seen = (flare.goes_class if measured else flare.goes_estimated, *_best(flare), flare.location_verdict)
-    return hashlib.sha256(json.dumps(seen).encode()).hexdigest()[:16]
+    return version_of({name: getattr(flare, name) for name in VERSION_COLUMNS})
+
+
+def version_of(row: Mapping[str, Any]) -> str:
+    """The version of a flare from a row with `VERSION_COLUMNS`; an estimate counts if nothing was measured."""
+    measured, estimated, *others = (row[name] for name in VERSION_COLUMNS)
+    return json.dumps([measured or estimated, measured is not None, *others])
 
 
 def _best(flare: Flare) -> list[str]:

@@ -95,7 +95,7 @@ def test_containers_run_commands_that_exist(compose):
     build_parser().parse_args(services["worker"]["command"][1:])
     server_parser().parse_args(services["pages"]["command"][3:])
     steps = re.findall(r"^\s*stix-jobs (.+)$", services["pipeline"]["command"][-1], re.MULTILINE)
-    assert [step.split()[0] for step in steps] == ["ingest", "flares", "previews"]
+    assert [step.split()[0] for step in steps] == ["ingest", "flares", "previews", "notify"]
     for step in steps:
         build_parser().parse_args(step.split())
     for service in services.values():

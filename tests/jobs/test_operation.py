@@ -534,7 +534,7 @@ def test_commands_in_the_examples_are_understood():
             build_parser().parse_args(words)
     cron = commands_of((REPOSITORY / "deploy/crontab.example").read_text())
     names = [next(word for word in command if not word.startswith("-")) for command in cron]
-    assert names == ["ingest", "flares", "previews", "fetch", "check", "check"]
+    assert names == ["ingest", "flares", "previews", "notify", "fetch", "check", "check"]
 
 
 def test_commands_in_the_manual_are_understood():

@@ -25,6 +25,8 @@ from archive.accounts import Accounts, Sessions, web_secrets
 from archive.checks.findings import keep_findings
 from archive.index.records import keep_records
 from jobs.cli.parser import main as stix_jobs
+from jobs.notices.journal import Looked, NoticeJournal
+from jobs.notices.run import new_id
 from jobs.queue.journal import Journal
 from jobs.queue.leases import Leases
 
@@ -37,6 +39,7 @@ STATE: dict[str, tuple[str, ...]] = {
     "users": ("users.json",),
     "sessions": ("signed-out.json",),
     "journal": ("requests.sqlite",),
+    "notices": ("notices.sqlite",),
     "records": (
         "renderings/*/rendering.json", "findings.json", "index/read/previews.json", "index/read/flares.json",
         "cubes/*/*/*/*/cube.json", "quarantine/*/*.reason.json",
@@ -132,6 +135,7 @@ SHORT: dict[str, tuple[str, ...]] = {
     "users": ("another shape",),
     "sessions": ("another shape", "unreadable"),
     "journal": ("garbage", "from the future"),
+    "notices": ("empty", "another shape"),
     "records": ("another shape",),
     "configuration": ("garbage",),
     "schema": ("truncated",),
@@ -262,6 +266,7 @@ def site(
         root, [archive.run(images[0].recipe_id)], [one for one in images if one.recipe_id == images[0].recipe_id]
     )
     keep_findings(root, (), NOW)
+    NoticeJournal(root).record(Looked({}, ()), NOW, new_id)
     archive.close()
     (root / "index" / "read" / "previews.json").write_text('{"by": "0.1", "months": {"runs/2022-11": [1, 2]}}')
     (root / "index" / "images" / "moves.json").write_text("{}")
@@ -344,4 +349,5 @@ COMMANDS = (
     ["check", "--quick"],
     ["query", "select count(*) as n from images"],
     ["user", "list"],
+    ["notify"],
 )
