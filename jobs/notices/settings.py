@@ -64,7 +64,7 @@ class Receiver:
     Attributes
     ----------
     name : str
-        Identity in the journal: the name in the configuration; of an address of several, also the address.
+        Identity in the journal: the name in the configuration, and for e-mail the address.
     events : tuple of str
         Of `EVENTS`.
     flux_min : float, W m⁻²
@@ -381,6 +381,5 @@ def _mailboxes(table: _Table, root: Path, environment: Mapping[str, str]) -> lis
     for value in addresses:
         address = table.mail_address("to", value)
         # one message per address: each is acknowledged on its own, and nobody sees the others
-        name = common["name"] if len(addresses) == 1 else f"{common['name']} {address}"
-        found.append(Mailbox(**(common | {"name": name}), to=address, **rest))
+        found.append(Mailbox(**(common | {"name": f"{common['name']} {address}"}), to=address, **rest))
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import feedparser
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -20,17 +20,20 @@ from sinks import mail_sink, web_sink
 
 from archive import Archive
 from jobs.cli.parser import main
+from stixcore.simulation.campaign import simulate_campaign
 
+START = np.datetime64("2026-03-14T06:00:00", "us")
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 @pytest.mark.system
 def test_from_a_file_to_feed_webhook_and_mailbox(
-    imaged: Archive, tmp_path: Path, serve: Callable[..., Any], free_port: Callable[[], int], capsys: Any
+    tmp_path: Path, serve: Callable[..., Any], free_port: Callable[[], int], capsys: Any
 ) -> None:
-    """The archive has files and images, but no flare list: the flare is found after the receivers were set up."""
+    """The receivers are set up before the files come."""
     root = tmp_path / "archive"
-    shutil.copytree(imaged.root, root)
+    assert simulate_campaign(tmp_path / "files", 7, START, 0.34, 6.0, min_separation=3600.0)
+    Archive(root, create=True).close()
     (root / "hook.secret").write_text(SECRET)
     (root / "hook.secret").chmod(0o600)
     port = free_port()
@@ -41,7 +44,8 @@ def test_from_a_file_to_feed_webhook_and_mailbox(
             f'from = "stix@example.org"\nhost = "127.0.0.1"\nport = {port}\nstarttls = false\nsimulated = true\n'
         )
         common = ["--archive", str(root)]
-        for command in (["notify"], ["flares"], ["previews"], ["notify"], ["notify"]):
+        steps = (["ingest", str(tmp_path / "files")], ["flares"], ["previews", "--no-cube"])
+        for command in (["notify"], *steps, ["notify"], ["notify"]):
             assert main([*command, *common]) == 0, capsys.readouterr().err
         with closing(Archive(root)) as archive:
             flares = {flare.flare_id: flare for flare in archive.flares()}
