@@ -65,3 +65,7 @@ class UserExists(ArchiveError):
 
 class AccountsDamaged(ArchiveError):
     """The file of users, secrets or configuration is unreadable or was written by newer software."""
+
+
+class BadSettings(ArchiveError):
+    """The configuration of the archive (``config.toml``) cannot be read or has an invalid entry."""

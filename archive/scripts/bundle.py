@@ -12,18 +12,12 @@ import numpy as np
 
 from archive.index.schema import Image
 from archive.layout import stamp
+from archive.papers import PAPERS
 from archive.scripts.images import FLAVOURS, script_name
 from archive.scripts.sources import ImageSource, InputFile
 from stixcore.imaging.registry import find_method
 
 FOLDER = "stix_images"
-#: References for every publication with such images; papers about the methods are added.
-PAPERS = (
-    "Instrument: Krucker et al. 2020, A&A 642, A15, doi:10.1051/0004-6361/201937362",
-    "Imaging concept: Massa et al. 2023, Solar Physics 298, 114, doi:10.1007/s11207-023-02205-7",
-    "First images and calibration: Massa et al. 2022, Solar Physics 297, 93, doi:10.1007/s11207-022-02029-x",
-    "STIX data center: Xiao et al. 2023, A&A 673, A142, doi:10.1051/0004-6361/202346031",
-)
 
 
 @dataclass(frozen=True)
@@ -121,7 +115,7 @@ def method_papers(methods: Iterable[str]) -> list[str]:
 def citation(sources: Sequence[ImageSource]) -> str:
     """References and acknowledgments for publications with these images."""
     methods = sorted({source.image.method for source in sources})
-    papers = [*PAPERS, *method_papers(methods)]
+    papers = [*(paper.text for paper in PAPERS), *method_papers(methods)]
     uids = ", ".join(sorted({source.image.uid for source in sources}))
     lines = [
         "Solar Orbiter is a mission of ESA and NASA. STIX is an instrument of Solar Orbiter.",

@@ -53,6 +53,8 @@ SERVED: Mapping[str, str] = {
     r"/archive/(rendering/\d{1,15}/[A-Za-z0-9_.-]+)$": "a file that a user's request rendered",
     r"/archive/selection/(bundle\.zip|table\.csv|table\.parquet|animation\.py|overlay\.py)$": "several images together",
     r"/(feed\.xml|feed/failures\.xml)$": "Atom feeds of flares and of failures",
+    r"/image/([0-9a-f]{16})$": "the lasting page of an image set",
+    r"/image/([0-9a-f]{16})\.(jsonld|datacite\.json|bib)$": "its metadata",
     r"/view/(.*)$": "addresses of the data center: redirects to our pages",
     r"/archive/.*$": "404 as JSON",
     **{f"{pattern}$": "the JSON API" for pattern, *_ in API_ROUTES},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from tornado.web import RequestHandler
@@ -42,6 +43,8 @@ class ComputedFileHandler(RequestHandler):
 
     #: Start of the file's name.
     stem: ClassVar[str]
+    #: Extension → media type.
+    media_types: ClassVar[Mapping[str, str]] = MEDIA_TYPES
 
     @abstractmethod
     def content(self, archive: Archive, recipe_id: str, kind: str, visitor: Visitor) -> bytes:
@@ -57,7 +60,7 @@ class ComputedFileHandler(RequestHandler):
         except Busy as busy:
             refuse_json(self, busy)
             return
-        announce(self, f"{self.stem}_{recipe_id}.{kind}", MEDIA_TYPES[kind])
+        announce(self, f"{self.stem}_{recipe_id}.{kind}", self.media_types[kind])
         send_content(self, content)
 
     async def head(self, recipe_id: str, kind: str) -> None:

@@ -16,6 +16,8 @@ import numpy as np
 from tornado.web import HTTPError, RequestHandler
 
 from archive import Archive, FlareFilter
+from archive.about import About
+from archive.errors import BadSettings
 from dashboards.server.atom import MEDIA_TYPE, Entry, atom_document
 from dashboards.server.bounded_threads import journal_threads
 from dashboards.server.conditional import SETTLED, Validators, check_conditions, content_etag
@@ -26,9 +28,7 @@ from dashboards.shared.clock import now
 from dashboards.shared.errors import NotUnderstood
 from dashboards.shared.navigation import SITE
 from dashboards.shared.source import Unavailable, archive_source
-from jobs.notices.settings import public_address
 from jobs.notices.subjects import Subject, failure_subjects, flare_subjects
-from jobs.shared.errors import BadSettings
 from stixcore.errors import StixError
 from stixcore.flares.goes import flux_of_class
 
@@ -98,7 +98,7 @@ def public_base(root: Path, request_url: str, name: str) -> str:
         If the configuration cannot be read: with another host, all ids would change.
     """
     try:
-        configured = public_address(root)
+        configured = About.of(root).url
     except BadSettings as error:
         log.warning("%s", error)
         message = "The configuration of the archive cannot be read. Please tell the operator."

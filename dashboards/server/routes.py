@@ -38,6 +38,7 @@ from dashboards.server.fair_queue import Busy
 from dashboards.server.fair_use import look_up_file, refuse_json
 from dashboards.server.feeds import FEED_ROUTES
 from dashboards.server.flare_files import FlareBundleHandler, ReportPdfHandler, report_place
+from dashboards.server.landing import LANDING_ROUTES
 from dashboards.server.lightcurve_files import LightCurveHandler
 from dashboards.server.locator import LocatorHandler
 from dashboards.server.old_addresses import OLD_ADDRESS_ROUTES
@@ -332,6 +333,7 @@ ROUTES = [
     (rf"/archive/selection/({SELECTION_PATHS})", SelectionHandler),
     (r"/archive/.*", UnknownHandler),
     *API_ROUTES,
+    *LANDING_ROUTES,
     *OLD_ADDRESS_ROUTES,
     *FEED_ROUTES,
     *TAP_ROUTES,

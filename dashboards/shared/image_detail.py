@@ -13,7 +13,7 @@ from dashboards.shared.disk_layer import disk_legend
 from dashboards.shared.form_links import region_form_address
 from dashboards.shared.image_columns import script_links
 from dashboards.shared.image_map import map_html
-from dashboards.shared.links import Links, flare_address, locator_links
+from dashboards.shared.links import Links, flare_address, landing_address, locator_links
 from dashboards.shared.navigation import PAGES
 from jobs.imaging.figures import DEFAULT_COLORS
 from stixcore.image_files.significance import SIGMA_UNIT
@@ -77,7 +77,14 @@ def picture_html(
         picture = '<p class="nothing">No picture of this image. The FITS file can be downloaded.</p>'
     legend = "" if detail.file is None else disk_legend(detail.file)
     shown = f"<figure>{picture}</figure>" if large else ""
-    return f"{_simulated(image)}{shown}{legend}{_download(image, links)}{_locator(detail)}{_regions(detail)}"
+    leads = f"{_locator(detail)}{_regions(detail)}{_landing(detail)}"
+    return f"{_simulated(image)}{shown}{legend}{_download(image, links)}{leads}"
+
+
+def _landing(detail: ImageDetail) -> str:
+    """Link to the lasting page of the image set; none for files that are not in the archive."""
+    address = "" if detail.run is None else landing_address(detail.image.recipe_id)
+    return f' · <a href="{escape(address)}">Cite</a>' if address else ""
 
 
 def _regions(detail: ImageDetail) -> str:

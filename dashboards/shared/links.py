@@ -49,6 +49,11 @@ def pointing_link(recipe_id: str) -> str:
     return _computed(("JSON", f"archive/pointing/{escape(recipe_id)}.json", "All pointings"))
 
 
+def landing_address(recipe_id: str) -> str:
+    """URL of the lasting page of an image set; empty without routes."""
+    return f"image/{recipe_id}" if routes_are_served() else ""
+
+
 def _computed(*files: tuple[str, str, str]) -> str:
     """Links to files that the server computes: format, URL, and what is in the file."""
     if not routes_are_served():

@@ -32,6 +32,7 @@ from archive.context_maps import (
     map_name,
     time_at,
 )
+from archive.errors import BadSettings
 from archive.unpacked import NotUnpacked, unpacked_fits
 from jobs.fetch.client import GIVE_UP_AFTER
 from jobs.fetch.soar import FOLDER as SOAR_FOLDER
@@ -49,10 +50,6 @@ _BLOCK = 1 << 16
 _SECOND = np.timedelta64(1_000_000, "us")
 #: Folders below the base URL.
 AIA_FOLDER, EUI_FOLDER = "aia/synoptic", SOAR_FOLDER
-
-
-class BadConfiguration(StixError):
-    """The section of the configuration cannot be used."""
 
 
 class BadMap(StixError):
@@ -93,7 +90,7 @@ class ContextSettings:
 
         Raises
         ------
-        BadConfiguration
+        BadSettings
             When the file cannot be read, or naming the key that is unknown or wrong.
         """
         path = root / CONFIG_FILE
@@ -103,7 +100,7 @@ class ContextSettings:
             section = {}
         except (OSError, ValueError, RecursionError) as error:
             message = f"{path} cannot be read: {error}"
-            raise BadConfiguration(message) from error
+            raise BadSettings(message) from error
         found = dict(_checked(path, section))
         if base_url:
             base = base_url.rstrip("/")
@@ -125,17 +122,17 @@ def _checked(path: Path, section: Any) -> Iterator[tuple[str, Any]]:
     known: dict[str, type] = {item.name: type(item.default) for item in fields(ContextSettings)}
     if not isinstance(section, dict):
         message = f"{path}: {SECTION} must be a section"
-        raise BadConfiguration(message)
+        raise BadSettings(message)
     for name, value in section.items():
         if name not in known:
             message = f"{path}: {SECTION}.{name} is unknown; expected {', '.join(known)}"
-            raise BadConfiguration(message)
+            raise BadSettings(message)
         whole = known[name] is int
         number = isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10_000
         if not (number if whole else isinstance(value, str)):
             expected = "a whole number from 1 to 9999" if whole else "an address"
             message = f"{path}: {SECTION}.{name}: expected {expected}, found {value!r}"
-            raise BadConfiguration(message)
+            raise BadSettings(message)
         yield name, value.rstrip("/") if isinstance(value, str) else value
 
 

@@ -2,8 +2,10 @@
 
 ::
 
-    [notices]
+    [about]
     url = "https://stix.example.org"     # of the pages, for links
+
+    [notices]
     give_up_days = 3
 
     [[webhook]]
@@ -39,9 +41,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
+from archive.about import About
 from archive.accounts.provider_users import FILE_NAME
+from archive.errors import BadSettings
 from jobs.notices.subjects import Subject
-from jobs.shared.errors import BadSettings
 from stixcore.errors import StixError
 from stixcore.flares.goes import flux_of_class
 
@@ -51,7 +54,7 @@ EACH, DAILY = "each", "daily"
 IMPLICIT_TLS = 465
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}", re.ASCII)
 _LARGEST_SECRET = 4096
-_NOTICES = {"url", "give_up_days"}
+_NOTICES = {"give_up_days"}
 _COMMON = {"name", "events", "goes_min", "trusted", "simulated", "enabled"}
 _WEBHOOK = _COMMON | {"url", "secret_file", "secret_env"}
 _MAIL = _COMMON | {"to", "from", "host", "port", "starttls", "user", "password_file", "digest"}
@@ -190,19 +193,7 @@ class NoticeSettings:
             if names.count(name) > 1:
                 message = f"{path}: two receivers have the name {name!r}"
                 raise BadSettings(message)
-        return cls(tuple(found), section.get("url", ""), float(section.get("give_up_days", cls.give_up_days)))
-
-
-def public_address(root: Path) -> str:
-    """Address of the pages in the configuration of an archive, without a trailing slash; empty if there is none.
-
-    Raises
-    ------
-    BadSettings
-        When the configuration cannot be read or the address is not valid.
-    """
-    path = root / FILE_NAME
-    return str(_notices(path, _document(path)).get("url", ""))
+        return cls(tuple(found), About.of(root).url, float(section.get("give_up_days", cls.give_up_days)))
 
 
 def _document(path: Path) -> dict[str, Any]:
@@ -222,8 +213,6 @@ def _notices(path: Path, document: dict[str, Any]) -> dict[str, Any]:
         raise BadSettings(message)
     section = _Table(path, "[notices]", table)
     section.require_known(_NOTICES)
-    if "url" in table:
-        table = table | {"url": section.address("url").rstrip("/")}
     days = table.get("give_up_days", 3)
     if isinstance(days, bool) or not isinstance(days, int | float) or not 0 < days <= 365:
         section.refuse("give_up_days", "a number of days, at most 365", days)

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from archive.accounts.provider_users import FILE_NAME
+from archive.errors import BadSettings
 from jobs.previews.cubes import CubeRules
-from jobs.shared.errors import BadSettings
 from stixcore.imaging.ensemble import MAX_MEMBERS
 from stixcore.imaging.reconstruction import Method
 

@@ -12,10 +12,6 @@ class BadRequest(StixError):
     """A request that is invalid, or that needs data its files do not have."""
 
 
-class BadSettings(StixError):
-    """The configuration of the archive is invalid."""
-
-
 class LimitReached(StixError):
     """A limit for one user or one request is exceeded."""
 

@@ -215,7 +215,7 @@ def test_a_reader_subscribes(server: Any, new_client: Callable[[str], Any]) -> N
 def test_behind_a_proxy_with_a_path(flared: Any, tmp_path: Path, serve: Any, new_client: Callable[[str], Any]) -> None:
     root = tmp_path / "archive"
     shutil.copytree(flared.archive.root, root)
-    (root / "config.toml").write_text(f'[notices]\nurl = "{BASE}/"\n')
+    (root / "config.toml").write_text(f'[about]\nurl = "{BASE}/"\n')
     with serve(root) as server:
         client = new_client(server.url)
         found = read(client.get("/feed.xml?goes_min=M1").body)
@@ -225,7 +225,7 @@ def test_behind_a_proxy_with_a_path(flared: Any, tmp_path: Path, serve: Any, new
         modified = client.get("/feed.xml").headers.get("Last-Modified")
         if modified is not None:  # the files are settled
             assert client.get("/feed.xml", If_Modified_Since=modified).status == 304
-        (root / "config.toml").write_text("[notices]\nurl = 7\n")
+        (root / "config.toml").write_text("[about]\nurl = 7\n")
         damaged = client.get("/feed.xml")
         assert damaged.status == 503
         assert "configuration" in damaged.json["error"]

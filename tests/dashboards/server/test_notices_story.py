@@ -39,7 +39,7 @@ def test_from_a_file_to_feed_webhook_and_mailbox(
     port = free_port()
     with serve(root) as server, web_sink() as hook, mail_sink(port) as mail:
         (root / "config.toml").write_text(
-            f'[notices]\nurl = "{server.url}"\n[[webhook]]\nname = "hook"\nurl = "{hook.url}"\n'
+            f'[about]\nurl = "{server.url}"\n[[webhook]]\nname = "hook"\nurl = "{hook.url}"\n'
             'secret_file = "hook.secret"\nsimulated = true\n[[mail]]\nname = "mail"\nto = "a@example.org"\n'
             f'from = "stix@example.org"\nhost = "127.0.0.1"\nport = {port}\nstarttls = false\nsimulated = true\n'
         )

@@ -14,7 +14,8 @@ from astropy.io import fits
 from archive import Archive, Flare
 from archive.context_maps import FOLDER as MAPS
 from archive.context_maps import LARGEST_UNPACKED, assumption_of, context_maps, map_name
-from jobs.fetch.context import BadConfiguration, ContextSettings, MapStatus, bring_context
+from archive.errors import BadSettings
+from jobs.fetch.context import ContextSettings, MapStatus, bring_context
 from jobs.fetch.transport import RemoteFault, RetryPolicy, Transport
 from jobs.renderings.overlay_maps import maps_of
 
@@ -239,13 +240,13 @@ def test_the_configuration_is_checked(archive):
         ("aia_url = 1", "context.aia_url: expected an address, found 1"),
     ):
         path.write_text(f"[context]\n{line}\n")
-        with pytest.raises(BadConfiguration, match=words):
+        with pytest.raises(BadSettings, match=words):
             ContextSettings.of(archive.root)
     path.write_text("[context]\naia_url = 'file:///etc'\n")
     with pytest.raises(RemoteFault, match="file:///etc"):
         ContextSettings.of(archive.root)
     path.write_text("[context\n")
-    with pytest.raises(BadConfiguration, match="cannot be read"):
+    with pytest.raises(BadSettings, match="cannot be read"):
         ContextSettings.of(archive.root)
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from archive.errors import BadSettings
 from jobs.notices.settings import Mailbox, NoticeSettings, Webhook
-from jobs.shared.errors import BadSettings
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 HOOK = '[[webhook]]\nname = "a"\nurl = "https://example.org/token-4711"\nsecret_env = "S"\n'
@@ -21,7 +21,7 @@ def test_receivers(tmp_path):
     (tmp_path / "mail.password").chmod(0o600)
     found = settings(
         tmp_path,
-        '[notices]\nurl = "https://x.example/"\n'
+        '[about]\nurl = "https://x.example/"\n'
         f'{HOOK}goes_min = "M1"\nevents = ["failure"]\n'
         f'{MAIL}user = "stix"\npassword_file = "mail.password"\ndigest = "daily"\n',
     )
@@ -52,7 +52,7 @@ def test_receivers(tmp_path):
         (f'{MAIL}user = "u"\nstarttls = false\n', "a password must not be sent in the clear"),
         (f"{MAIL}port = 70000\n", "port: expected a whole number"),
         ("webhook = 7\n", "webhook must be a list of tables"),
-        ("[notices]\nurl = 7\n", "[notices] url: expected a text, found 7"),
+        ("[about]\nurl = 7\n", "about.url must be a text"),
         ("[notices\n", "config.toml cannot be read"),
     ],
 )

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from archive.errors import BadSettings
 from jobs.previews.cubes import CubeRules
 from jobs.previews.settings import _KEYS, configured_copies, configured_cube
-from jobs.shared.errors import BadSettings
 from stixcore.imaging.reconstruction import Method
 
 MANUAL = Path(__file__).parents[3] / "docs" / "how-to" / "operation.md"
