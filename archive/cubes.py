@@ -44,6 +44,11 @@ _GROUPS = """
     SELECT group_id, min(t_start) AS first, max(t_end) AS last FROM images
     WHERE {of} = ? AND group_id LIKE 'cube-%' AND author = 'auto' AND NOT hidden GROUP BY group_id ORDER BY group_id
 """
+_GROUPS_OF_TIMES = """
+    SELECT group_id, min(t_start) AS first, max(t_end) AS last FROM images
+    WHERE group_id LIKE 'cube-%' AND author = 'auto' AND NOT hidden AND simulated = ?
+    GROUP BY group_id HAVING first < ? AND last > ? ORDER BY group_id
+"""
 
 
 @dataclass(frozen=True)
@@ -127,6 +132,30 @@ def flare_cubes(archive: Archive, flare_id: str) -> list[Cube]:
     return list(_cubes(archive, "flare_id", flare_id))
 
 
+def cubes_by_day(
+    archive: Archive, start: np.datetime64, end: np.datetime64, *, simulated: bool = False
+) -> Iterator[tuple[np.datetime64, list[Cube]]]:
+    """Each day of a time range with cubes, and the cubes with steps in it; damaged ones are left out.
+
+    Parameters
+    ----------
+    archive : Archive
+    start, end : datetime64
+        UTC at Solar Orbiter.
+    simulated : bool
+        Simulated or real data; the two are never mixed.
+    """
+    rows = archive.rows(_GROUPS_OF_TIMES, [simulated, end.astype("datetime64[us]"), start.astype("datetime64[us]")])
+    days: dict[np.datetime64, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        first, last = (np.datetime64(row[name], "D") for name in ("first", "last"))
+        for day in np.arange(max(first, start.astype("datetime64[D]")), min(last, first + 2 * _DAY, end) + _DAY):
+            days.setdefault(day, []).append(row)
+    for day in sorted(days):
+        folders = (_possible_folders(row) for row in days[day])
+        yield day, [cube for one in folders if (cube := _first_cube(archive.root, one)) is not None]
+
+
 def cube_file(archive: Archive, group_id: str, name: str) -> tuple[PurePosixPath, str]:
     """Path inside the archive and media type of a file of a cube.
 
@@ -151,24 +180,32 @@ def read_cube(root: Path, folder: PurePosixPath) -> Cube:
 
 def _cubes(archive: Archive, of: str, value: str) -> Iterator[Cube]:
     for folders in _folders(archive, of, value).values():
-        for folder in folders:
-            try:
-                yield read_cube(archive.root, folder)
-                break
-            except FileNotFoundError:
-                continue
-            except UNREADABLE as error:
-                log.warning("%s: %s %s", folder / RECORD, type(error).__name__, error)
+        cube = _first_cube(archive.root, folders)
+        if cube is not None:
+            yield cube
+
+
+def _first_cube(root: Path, folders: list[PurePosixPath]) -> Cube | None:
+    """The cube in the first of some folders that has a readable one."""
+    for folder in folders:
+        try:
+            return read_cube(root, folder)
+        except FileNotFoundError:
+            continue
+        except UNREADABLE as error:
+            log.warning("%s: %s %s", folder / RECORD, type(error).__name__, error)
+    return None
 
 
 def _folders(archive: Archive, of: str, value: str) -> dict[str, list[PurePosixPath]]:
     """Possible folders of cubes by group: their day is that of the preview, in or near the range of the images."""
-    found = {}
-    for row in archive.rows(_GROUPS.format(of=of), [value]):
-        first, last = (np.datetime64(row[name], "D") for name in ("first", "last"))
-        days = np.arange(first - _DAY, min(last, first + 2 * _DAY) + 2 * _DAY)
-        found[str(row["group_id"])] = [cube_folder(day, row["group_id"]) for day in days]
-    return found
+    return {str(row["group_id"]): _possible_folders(row) for row in archive.rows(_GROUPS.format(of=of), [value])}
+
+
+def _possible_folders(row: Mapping[str, Any]) -> list[PurePosixPath]:
+    first, last = (np.datetime64(row[name], "D") for name in ("first", "last"))
+    days = np.arange(first - _DAY, min(last, first + 2 * _DAY) + 2 * _DAY)
+    return [cube_folder(day, row["group_id"]) for day in days]
 
 
 def _cube(group_id: str, folder: PurePosixPath, record: Mapping[str, Any]) -> Cube:

@@ -64,6 +64,13 @@ SERVED: Mapping[str, str] = {
     r"/tap/sync$": "queries of tables",
     r"/tap/tables/([A-Za-z_.]{1,60})$": "columns of one table",
     r"/tap/.*$": "404 as VOTable",
+    r"/hapi/?$": "what the service for programs of heliophysics is, for people",
+    r"/hapi/about$": "who that service is of",
+    r"/hapi/capabilities$": "formats of its data",
+    r"/hapi/catalog$": "its datasets",
+    r"/hapi/info$": "parameters and times of a dataset",
+    r"/hapi/data$": "records of a dataset",
+    r"/hapi/.*$": "404 as JSON of HAPI",
 }
 #: Default routes of Panel and Bokeh that are removed, and why.
 REMOVED: Mapping[str, str] = {

@@ -38,6 +38,7 @@ from dashboards.server.fair_queue import Busy
 from dashboards.server.fair_use import look_up_file, refuse_json
 from dashboards.server.feeds import FEED_ROUTES
 from dashboards.server.flare_files import FlareBundleHandler, ReportPdfHandler, report_place
+from dashboards.server.hapi.handlers import HAPI_ROUTES
 from dashboards.server.landing import LANDING_ROUTES
 from dashboards.server.lightcurve_files import LightCurveHandler
 from dashboards.server.locator import LocatorHandler
@@ -337,6 +338,7 @@ ROUTES = [
     *OLD_ADDRESS_ROUTES,
     *FEED_ROUTES,
     *TAP_ROUTES,
+    *HAPI_ROUTES,
     (r"/account", AccountPage),
     (r"/logout", SignOutPage),  # before Panel's, which only clears the browser's cookies
 ]

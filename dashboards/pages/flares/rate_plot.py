@@ -10,7 +10,8 @@ import panel as pn
 from bokeh.events import SelectionGeometry
 from bokeh.models import BoxSelectTool, ColumnDataSource, DataRange1d, HoverTool, Range1d
 
-from dashboards.pages.flares.sky import GROUPS, Rate, Sky, rate_of
+from archive.flare_rates import GROUPS
+from dashboards.pages.flares.sky import Rate, Sky, rate_of
 from dashboards.pages.flares.sun_plot import GROUP_COLORS, HEIGHT
 from dashboards.shared.figure_style import aria_label, clock_formatter, quiet_figure, style_figure
 

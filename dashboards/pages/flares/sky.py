@@ -9,6 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from archive import Archive, FlareFilter
+from archive.flare_rates import GROUPS, group_of
 from dashboards.pages.flares.views import LOOKS, RADIUS_AU, SunView
 
 Floats = NDArray[np.float64]
@@ -19,9 +20,6 @@ COLUMNS = (
 )  # fmt: skip
 #: More marks would hide each other; flares of one cell are then joined.
 MOST_MARKS = 2000
-#: Groups of classes and the lowest flux of each, W m⁻²; the first group has no class.
-GROUPS = ("no class", "A", "B", "C", "M", "X")
-_LOWEST = np.array([1e-7, 1e-6, 1e-5, 1e-4])
 #: Lengths of the bars of the flare rate, s, and their largest number.
 BAR_LENGTHS = (600.0, 3600.0, 6 * 3600.0, 86_400.0, 7 * 86_400.0, 28 * 86_400.0, 91 * 86_400.0, 364 * 86_400.0)
 MOST_BARS = 100
@@ -53,7 +51,7 @@ class Sky:
     @property
     def group(self) -> NDArray[np.int64]:
         """Place of each flare's class in `GROUPS`."""
-        return np.where(np.isfinite(self.flux), 1 + np.searchsorted(_LOWEST, self.flux, side="right"), 0)
+        return group_of(self.flux)
 
 
 def read_sky(archive: Archive, which: FlareFilter) -> Sky:

@@ -11,8 +11,9 @@ from bokeh.events import SelectionGeometry
 from bokeh.models import BoxSelectTool, ColumnDataSource, HoverTool, LinearColorMapper
 from bokeh.palettes import Plasma256
 
+from archive.flare_rates import GROUPS
 from archive.index.filters import Box
-from dashboards.pages.flares.sky import GROUPS, Sky, marks_of
+from dashboards.pages.flares.sky import Sky, marks_of
 from dashboards.pages.flares.state import BY_TIME
 from dashboards.pages.flares.views import LOOKS, RADIUS_AT_EARTH, SunView, ViewLook
 from dashboards.shared.figure_style import INK, LINE, aria_label, quiet_figure
