@@ -8,22 +8,23 @@ from typing import Any
 
 import numpy as np
 
+from archive.about import About
 from archive.extents import Extent
 from dashboards.server.hapi.datasets import Dataset
 from dashboards.server.hapi.records import FORMATS
 from dashboards.server.hapi.standard import Parameter, status, write_time
-from dashboards.shared.navigation import SITE
 
-#: Length of the sample range of a dataset.
-_SAMPLE = np.timedelta64(3600, "s")
+#: Length of the sample range of a dataset, by its cadence.
+_SAMPLES = {"P1D": np.timedelta64(30, "D"), "": np.timedelta64(7, "D")}
+_SHORT = np.timedelta64(3600, "s")
 
 
-def about(base: str) -> dict[str, Any]:
-    """Answer of ``/hapi/about``; ``base`` is the address of ``/hapi``."""
+def about(base: str, who: About) -> dict[str, Any]:
+    """Answer of ``/hapi/about``; ``base`` is the address of ``/hapi``, ``who`` runs the archive."""
     return status(1200) | {
         "id": "stix-flare-archive",
-        "title": f"{SITE}: light curves, flares and tracks of Solar Orbiter/STIX",
-        "contact": f"the operator of {base.removesuffix('/hapi')}",
+        "title": f"{who.name}: light curves, flares and tracks of Solar Orbiter/STIX",
+        "contact": who.contact or f"the operator of {base.removesuffix('/hapi')}",
         "description": "Times are UTC at Solar Orbiter. Simulated data are in datasets of their own.",
     }
 
@@ -49,12 +50,17 @@ def info(dataset: Dataset, extent: Extent, parameters: Sequence[Parameter], code
     }
     if dataset.cadence:
         found["cadence"] = dataset.cadence
-        found["sampleStartDate"] = write_time(extent.start)
-        found["sampleStopDate"] = write_time(min(extent.start + _SAMPLE, extent.end))
+    found["sampleStartDate"], found["sampleStopDate"] = _sample(dataset, extent)
     if dataset.longest_days is not None:
         found["maxRequestDuration"] = f"P{dataset.longest_days}D"
     first = dataset.parameters[0]
     return found | {"parameters": [one.document(first=one is first) for one in parameters]}
+
+
+def _sample(dataset: Dataset, extent: Extent) -> tuple[str, str]:
+    """Start and stop of the sample range."""
+    stop = min(extent.start + _SAMPLES.get(dataset.cadence, _SHORT), extent.end)
+    return write_time(extent.start), write_time(stop)
 
 
 def first_page(base: str, datasets: Sequence[tuple[Dataset, Extent]]) -> str:
@@ -74,15 +80,15 @@ def first_page(base: str, datasets: Sequence[tuple[Dataset, Extent]]) -> str:
 
 
 def _row(base: str, dataset: Dataset, extent: Extent) -> str:
-    start, stop = (write_time(time) for time in (extent.start, min(extent.start + _SAMPLE, extent.end)))
+    start, stop = _sample(dataset, extent)
     data = escape(f"{base}/data?dataset={dataset.id}&start={start}&stop={stop}&include=header")
     information = escape(f"{base}/info?dataset={dataset.id}")
     times = "".join(f"<td>{str(time)[:16]}</td>" for time in (extent.start, extent.end))
-    links = f'<a href="{information}">{escape(dataset.id)}</a> (<a href="{data}">first hour</a>)'
+    links = f'<a href="{information}">{escape(dataset.id)}</a> (<a href="{data}">first records</a>)'
     return f"<tr><td>{links}</td><td>{escape(dataset.title)}</td>{times}</tr>"
 
 
 def _python(base: str, dataset: Dataset, extent: Extent) -> str:
-    start, stop = (write_time(time)[:19] for time in (extent.start, min(extent.start + _SAMPLE, extent.end)))
+    start, stop = _sample(dataset, extent)
     lines = f'from hapiclient import hapi\ndata, meta = hapi("{base}", "{dataset.id}", "", "{start}", "{stop}")'
     return f"<p>In Python:</p><pre>{escape(lines)}</pre>"

@@ -5,6 +5,7 @@ Errors are JSON with HAPI's code, whatever format was asked for. Data are sent i
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +16,8 @@ from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler
 
 from archive import Archive
+from archive.about import About
+from archive.errors import BadSettings
 from dashboards.server.bounded_threads import BoundedThreads
 from dashboards.server.download_pieces import make_piece, send_pieces
 from dashboards.server.fair_queue import Busy
@@ -23,11 +26,13 @@ from dashboards.server.hapi import documents
 from dashboards.server.hapi.datasets import find_dataset, present_datasets
 from dashboards.server.hapi.records import FORMATS, data_pieces, in_pieces
 from dashboards.server.hapi.requested import dataset_id, read_query, wanted_data, wanted_parameters
-from dashboards.server.hapi.standard import STATUS, HapiError, status
+from dashboards.server.hapi.standard import STATUS, HapiError, message_of, status
 from dashboards.server.responses import RETRY_AFTER_S, too_many_requests
 from dashboards.shared.limits import WebLimits
 from dashboards.shared.source import archive_source
 from stixcore.printable import without_folders
+
+log = logging.getLogger(__name__)
 
 _THREADS = 2
 _SENTENCES = {
@@ -69,8 +74,7 @@ class HapiHandler(RequestHandler):
 
     def refuse(self, error: HapiError) -> None:
         """Finish with the code of an error."""
-        http, text = STATUS[error.code]
-        self.set_status(http, f"HAPI {error.code}: {text}")
+        self.set_status(STATUS[error.code][0], message_of(error.code))
         self.set_header("Content-Type", "application/json; charset=utf-8")
         self.finish(status(error.code, error.detail))
 
@@ -121,7 +125,7 @@ class AboutHandler(HapiHandler):
     async def answer(self) -> None:
         """Send the document."""
         read_query(self.request.query_arguments, ())
-        self.finish(documents.about(self.base))
+        self.finish(documents.about(self.base, await self.ask(_who)))
 
 
 class CapabilitiesHandler(HapiHandler):
@@ -183,7 +187,7 @@ class DataHandler(HapiHandler):
     async def _send(self, found: _Data) -> None:
         self.set_header("Content-Type", FORMATS[found.form][0])
         if found.code != 1200:
-            self.set_status(200, f"HAPI {found.code}: {STATUS[found.code][1]}")
+            self.set_status(200, f"HAPI {found.code}: {message_of(found.code)}")
         if self.request.method == "HEAD":
             self.finish()
             return
@@ -196,6 +200,15 @@ class NothingHandler(HapiHandler):
     def prepare(self) -> None:
         """Answer 404."""
         raise HTTPError(404)
+
+
+def _who(archive: Archive) -> About:
+    """Who runs the archive, as far as its configuration can be read."""
+    try:
+        return About.of(archive.root)
+    except BadSettings as error:
+        log.warning("%s", error)
+        return About()
 
 
 def _begin(values: dict[str, str]) -> _Data:

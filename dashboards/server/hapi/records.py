@@ -18,6 +18,7 @@ type Columns = Mapping[str, NDArray[Any]]
 
 #: Records that are written at a time.
 PIECE = 4000
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 _NEEDS_QUOTES = r'[",\r\n]'
 
 
@@ -83,7 +84,7 @@ def json_records(parameters: Sequence[Parameter], columns: Columns) -> bytes:
         column = filled(parameter, columns[parameter.name]).tolist()
         is_text = parameter.type in {"isotime", "string"}
         values.append([text.decode() for text in column] if is_text else column)
-    records = (json.dumps(record, ensure_ascii=False) for record in zip(*values, strict=True))
+    records = map(_ENCODER.encode, zip(*values, strict=True))
     return ",\n".join(records).encode()
 
 

@@ -21,22 +21,22 @@ VERSION = "3.2"
 STATUS: Mapping[int, tuple[int, str]] = {
     1200: (200, "OK"),
     1201: (200, "OK - no data for time range"),
-    1400: (400, "Bad request - user input error"),
-    1401: (400, "Bad request - unknown API parameter name"),
-    1402: (400, "Bad request - error in start time"),
-    1403: (400, "Bad request - error in stop time"),
-    1404: (400, "Bad request - start time equal to or after stop time"),
-    1405: (400, "Bad request - time outside valid range"),
-    1406: (404, "Bad request - unknown dataset id"),
-    1407: (404, "Bad request - unknown dataset parameter"),
-    1408: (400, "Bad request - too much time or data requested"),
-    1409: (400, "Bad request - unsupported output format"),
-    1410: (400, "Bad request - unsupported include value"),
-    1411: (400, "Bad request - out of order or duplicate parameters"),
-    1412: (400, "Bad request - unsupported resolve_references value"),
-    1413: (400, "Bad request - unsupported depth value"),
-    1500: (500, "Internal server error"),
-    1501: (500, "Internal server error - upstream request error"),
+    1400: (400, "user input error"),
+    1401: (400, "unknown request field"),
+    1402: (400, "error in start time"),
+    1403: (400, "error in stop time"),
+    1404: (400, "start time equal to or after stop time"),
+    1405: (400, "time outside valid range"),
+    1406: (404, "unknown dataset id"),
+    1407: (404, "unknown dataset parameter"),
+    1408: (400, "too much time or data requested"),
+    1409: (400, "unsupported output format"),
+    1410: (400, "unsupported include value"),
+    1411: (400, "out of order or duplicate parameters"),
+    1412: (400, "unsupported resolve_references value"),
+    1413: (400, "unsupported depth value"),
+    1500: (500, "internal server error"),
+    1501: (500, "upstream request error"),
 }
 #: Stands for unknown numbers; the same in all formats, as JSON has no NaN. That of the ISTP guidelines.
 FILL, INTEGER_FILL = -1e31, -(2**31)
@@ -65,13 +65,18 @@ class HapiError(StixError):
 
     def __init__(self, code: int, detail: str = "") -> None:
         self.code, self.detail = code, detail
-        super().__init__(f"HAPI {code}: {STATUS[code][1]}{f': {detail}' if detail else ''}")
+        super().__init__(message_of(code, detail))
 
 
 def status(code: int, detail: str = "") -> dict[str, Any]:
     """The beginning of every answer: version and status."""
-    message = STATUS[code][1]
-    return {"HAPI": VERSION, "status": {"code": code, "message": f"{message}: {detail}" if detail else message}}
+    return {"HAPI": VERSION, "status": {"code": code, "message": message_of(code, detail)}}
+
+
+def message_of(code: int, detail: str = "") -> str:
+    """Message of a code as the standard has it, and a detail."""
+    text = STATUS[code][1] if code < 1400 else f"HAPI error {code}: {STATUS[code][1]}"
+    return f"{text}: {detail}" if detail else text
 
 
 def read_time(text: str) -> np.datetime64:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import itertools
 import json
 import re
+import socket
 import warnings
 from pathlib import Path
 from typing import Any
@@ -16,14 +18,19 @@ import numpy as np
 import pytest
 from astropy.units import Unit
 from hapiclient import hapi, hapitime2datetime
+from tornado.web import Application
 
 from archive import Archive
 from archive.index.series import COUNTS
+from archive.ingest.ingest import ingest
 from archive.lightcurves.corrections import live_fraction
+from benchmarks.load.words import WORDS
 from dashboards.server.allowed_routes import SERVED
+from dashboards.server.hapi import handlers, light_curve_records
 from dashboards.server.hapi.datasets import present_datasets
 from dashboards.server.hapi.handlers import HAPI_ROUTES
 from dashboards.server.hapi.standard import FILL, STATUS
+from dashboards.shared.source import ArchiveSource
 from tests.dashboards.conftest import DAY, FIRST, ROOT, make_flare
 
 pytestmark = pytest.mark.system
@@ -153,7 +160,7 @@ def test_every_refusal_has_its_code(visitor: Any, code: int) -> None:
     path, query = REFUSED[code]
     answer = ask(visitor, path, **query)
     assert (answer.status, answer.json["status"]["code"]) == (STATUS[code][0], code)
-    assert answer.json["status"]["message"].startswith(STATUS[code][1])
+    assert answer.json["status"]["message"].startswith(f"HAPI error {code}: ")
     assert answer.headers["Content-Type"].startswith("application/json")
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
@@ -266,9 +273,66 @@ def test_the_first_page_leads_to_data(visitor: Any) -> None:
         links = re.findall(r'href="([^"]+)"', page.text)
         assert len(links) > 2 * len(LISTED)
         for link in links[:4]:
-            found = visitor.get(link.replace("&amp;", "&").partition("//")[2].partition("/")[2].join(("/", "")))
+            found = visitor.get(link.replace("&amp;", "&").removeprefix(visitor.url))
             assert found.status == 200
             assert found.body
+
+
+def test_the_contact_is_that_of_the_configuration(visitor: Any, rich: Archive) -> None:
+    path = rich.root / "config.toml"
+    assert ask(visitor, "about").json["contact"].startswith("the operator of http://")
+    path.write_text('[about]\nname = "Our archive"\ncontact = "stix@example.org"\n')
+    try:
+        about = ask(visitor, "about").json
+        assert (about["contact"], about["title"].partition(":")[0]) == ("stix@example.org", "Our archive")
+        path.write_text("[about")
+        assert_served(ask(visitor, "about"))
+    finally:
+        path.unlink()
+
+
+def test_words_are_words_in_every_parameter(visitor: Any) -> None:
+    keys = ("dataset", "start", "stop", "parameters", "include", "format", "a strange one")
+    for number, word in enumerate(WORDS[::12]):
+        key = keys[number % len(keys)]
+        answer = ask(visitor, "data", **{**MORNING, key: word})
+        assert 400 <= answer.status < 405, (key, word)
+        assert answer.json["status"]["code"] in REFUSED
+        assert answer.headers["Content-Type"].startswith("application/json")
+
+
+def test_nobody_reads_for_a_client_that_left(rich: Archive, monkeypatch: Any) -> None:
+    made: list[int] = []
+
+    def columns(*_: Any, **__: Any) -> Any:
+        for number in itertools.count():
+            made.append(number)
+            time = FIRST + (number * 4000 + np.arange(4000)) * np.timedelta64(1, "s")
+            yield {"Time": time, "duration": np.ones(4000)}
+
+    async def leave() -> None:
+        with socket.socket() as own:
+            own.bind(("127.0.0.1", 0))
+            own.listen()
+            port = own.getsockname()[1]
+        server = Application(HAPI_ROUTES).listen(port, "127.0.0.1")
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        query = urlencode(MORNING | {"parameters": "duration", "stop": "2022-11-11"})
+        writer.write(f"GET /hapi/data?{query} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        await reader.readexactly(200_000)
+        writer.transport.abort()
+        async with asyncio.timeout(60):
+            count = -1
+            while count != len(made):  # until no more are made
+                count = len(made)
+                await asyncio.sleep(1.0)
+        server.stop()
+
+    monkeypatch.setattr(light_curve_records, "read_bins", columns)
+    monkeypatch.setattr(handlers, "archive_source", lambda: ArchiveSource(rich.root))
+    asyncio.run(leave())
+    assert made
 
 
 def test_an_empty_archive_has_an_empty_catalog(serve: Any, new_client: Any, tmp_path: Path) -> None:
@@ -290,3 +354,22 @@ def test_the_example_of_the_documentation_runs(rich_server: Any, tmp_path: Path)
     exec(compile(code, "docs/how-to/hapi.md", "exec"), names)
     assert len(names["times"]) == names["rates"].shape[0] == 23 * 900
     assert names["rates"].shape[1] == 5
+
+
+def test_the_background_detector_of_a_real_day(serve: Any, shared_data: Path, tmp_path: Path) -> None:
+    names = ("solo_L1_stix-ql-lightcurve_20200506_V01.fits", "solo_L1_stix-ql-background_20200506_V01.fits")
+    archive = Archive(tmp_path / "archive", create=True)
+    list(ingest(archive, [shared_data / "products" / name for name in names], np.datetime64("2026-12-01", "us")))
+    begin, end = (np.datetime64(day, "us") for day in ("2020-05-06T00:10", "2020-05-07"))
+    view = archive.detector_curve(begin, end, 100_000).view
+    expected = view.mean[(view.rcr >= 0) & (view.time >= begin)]
+    archive.close()
+    options = {"cachedir": str(tmp_path / "cache"), "usecache": False, "cache": False}
+    with serve(archive.root) as server:
+        base = f"{server.url}/hapi"
+        data, meta = hapi(base, "background_detector", "rate", "2020-05-06T00:10", "2020-05-07", **options)
+        assert np.array_equal(data["rate"], expected)
+        assert meta["cadence"] == "PT8S"
+        assert meta["maxRequestDuration"] == "P8D"
+        curves, _ = hapi(base, "lightcurve", "duration", "2020-05-06", "2020-05-07", **options)
+        assert curves.size > 20_000
