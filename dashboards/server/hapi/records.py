@@ -18,7 +18,6 @@ type Columns = Mapping[str, NDArray[Any]]
 
 #: Records that are written at a time.
 PIECE = 4000
-_ENCODER = json.JSONEncoder(ensure_ascii=False)
 _NEEDS_QUOTES = r'[",\r\n]'
 
 
@@ -48,20 +47,33 @@ def csv_records(parameters: Sequence[Parameter], columns: Columns) -> bytes:
     """Lines of CSV; arrays are unrolled."""
     fields: list[pa.Array] = []
     for parameter in parameters:
-        values = filled(parameter, columns[parameter.name])
-        fields += [_fields(parameter, column) for column in ((values,) if values.ndim == 1 else values.T)]
-    lines = pc.binary_join_element_wise(*fields, ",")
-    return "".join(f"{line}\n" for line in lines.to_pylist()).encode()
+        fields += _texts(parameter, columns[parameter.name], _csv_text)
+    return _joined(fields, "", "\n").encode()
 
 
-def _fields(parameter: Parameter, column: NDArray[Any]) -> pa.Array:
+def _texts(parameter: Parameter, values: NDArray[Any], quote: Callable[[pa.Array], pa.Array]) -> list[pa.Array]:
+    """Values as text, one column for each element; Arrow writes numbers with the digits that they need."""
+    values = filled(parameter, values)
+    columns = (values,) if values.ndim == 1 else values.T
     if parameter.type in {"double", "integer"}:
-        return pa.array(np.ascontiguousarray(column)).cast(pa.string())
-    texts = pa.array([text.decode() for text in column.tolist()], pa.string())
-    if parameter.type == "isotime":
-        return texts
+        return [pa.array(np.ascontiguousarray(column)).cast(pa.string()) for column in columns]
+    texts = [pa.array([text.decode() for text in column.tolist()], pa.string()) for column in columns]
+    return [quote(column) for column in texts]
+
+
+def _csv_text(texts: pa.Array) -> pa.Array:
     quoted = pc.binary_join_element_wise('"', pc.replace_substring(texts, '"', '""'), '"', "")
     return pc.if_else(pc.match_substring_regex(texts, _NEEDS_QUOTES), quoted, texts)
+
+
+def _json_text(texts: pa.Array) -> pa.Array:
+    return pa.array([json.dumps(text, ensure_ascii=False) for text in texts.to_pylist()], pa.string())
+
+
+def _joined(fields: Sequence[pa.Array], begin: str, end: str) -> str:
+    """Records with commas between their fields."""
+    lines = pc.binary_join_element_wise(*fields, ",")
+    return "".join(f"{begin}{line}{end}" for line in lines.to_pylist())
 
 
 def binary_records(parameters: Sequence[Parameter], columns: Columns) -> bytes:
@@ -79,13 +91,13 @@ def binary_records(parameters: Sequence[Parameter], columns: Columns) -> bytes:
 
 def json_records(parameters: Sequence[Parameter], columns: Columns) -> bytes:
     """Elements of the array ``data``, with commas between them; arrays are arrays."""
-    values = []
+    fields: list[pa.Array] = []
     for parameter in parameters:
-        column = filled(parameter, columns[parameter.name]).tolist()
-        is_text = parameter.type in {"isotime", "string"}
-        values.append([text.decode() for text in column] if is_text else column)
-    records = map(_ENCODER.encode, zip(*values, strict=True))
-    return ",\n".join(records).encode()
+        texts = _texts(parameter, columns[parameter.name], _json_text)
+        if parameter.size is not None:
+            texts = [pc.binary_join_element_wise("[", pc.binary_join_element_wise(*texts, ","), "]", "")]
+        fields += texts
+    return _joined(fields, "[", "],\n").removesuffix(",\n").encode()
 
 
 #: Format → media type and writer.
