@@ -147,9 +147,10 @@ def cubes_by_day(
     """
     rows = archive.rows(_GROUPS_OF_TIMES, [simulated, end.astype("datetime64[us]"), start.astype("datetime64[us]")])
     days: dict[np.datetime64, list[Mapping[str, Any]]] = {}
+    begin, after = (time.astype("datetime64[D]") for time in (start, end))
     for row in rows:
         first, last = (np.datetime64(row[name], "D") for name in ("first", "last"))
-        for day in np.arange(max(first, start.astype("datetime64[D]")), min(last, first + 2 * _DAY, end) + _DAY):
+        for day in np.arange(max(first, begin), min(last, first + 2 * _DAY, after) + _DAY, _DAY):
             days.setdefault(day, []).append(row)
     for day in sorted(days):
         folders = (_possible_folders(row) for row in days[day])

@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import numpy as np
@@ -6,6 +7,7 @@ from archive import Archive
 from archive.cubes import cubes_by_day
 from archive.extents import Extent, cube_extents, flare_extent, product_extent
 from archive.flare_rates import GROUPS, daily_rates, group_of
+from archive.layout import cube_folder
 from stixcore.fits.spec import ProductKind
 from tests.dashboards.conftest import DAY, FIRST, make_flare, make_image, make_quicklook_file
 
@@ -61,3 +63,33 @@ def test_rates_count_each_flare_on_its_day(tmp_path: Any) -> None:
 def test_groups_begin_at_their_lowest_flux() -> None:
     flux = np.array([np.nan, 9e-8, 1e-7, 1e-6, 1e-5, 1e-4])
     assert [GROUPS[place] for place in group_of(flux)] == list(GROUPS)
+
+
+def test_cubes_are_found_on_each_of_their_days(tmp_path: Any) -> None:
+    archive = Archive(tmp_path / "archive", create=True)
+    midnight = FIRST + DAY
+    for number, hidden in enumerate((False, True)):
+        group = f"cube-2211102359-221110000{number}"
+        steps = [(midnight + n * 60 * SECOND, midnight + (n + 1) * 60 * SECOND) for n in (-2, -1, 0, 1)]
+        images = [
+            make_image(
+                archive.root, 10 * number + place, "clean", t_start=start, t_end=end, group_id=group, hidden=hidden
+            )
+            for place, (start, end) in enumerate(steps)
+        ]
+        archive.upsert("images", images)
+        folder = archive.root / cube_folder(FIRST, group)
+        folder.mkdir(parents=True)
+        tracks = [{"t_start": str(start), "t_end": str(end), "e_low": 4, "e_high": 10} for start, end in steps]
+        (folder / "cube.json").write_text(json.dumps({"tracks": tracks}))
+
+    def found(start: np.datetime64, end: np.datetime64) -> list[tuple[str, list[str]]]:
+        return [(str(day), [one.group_id for one in cubes]) for day, cubes in cubes_by_day(archive, start, end)]
+
+    shown = ["cube-2211102359-2211100000"]
+    both = [("2022-11-10", shown), ("2022-11-11", shown)]
+    assert found(FIRST, FIRST + 2 * DAY) == both
+    assert found(FIRST, midnight - 60 * SECOND) == both[:1]
+    assert found(midnight + SECOND, FIRST + 5 * DAY) == both[1:]
+    assert found(FIRST, FIRST + SECOND) == found(FIRST + 2 * DAY, FIRST + 3 * DAY) == []
+    archive.close()

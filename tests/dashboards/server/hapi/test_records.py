@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 from hapiclient import hapitime2datetime
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from archive import Archive
 from archive.extents import Extent
-from dashboards.server.hapi.datasets import Dataset
+from dashboards.server.hapi.datasets import Dataset, present_datasets
 from dashboards.server.hapi.light_curve_records import BIN_PARAMETERS
 from dashboards.server.hapi.records import FORMATS, PIECE, data_pieces, in_pieces
 from dashboards.server.hapi.requested import wanted_data
@@ -105,6 +106,25 @@ def test_all_formats_hold_the_same(records: list[Any]) -> None:
         [one["Time"].decode(), one["end"].decode(), one["text"].decode(), one["pair"].tolist(), int(one["state"])]
         for one in found
     ] == expected
+
+
+@settings(max_examples=20, deadline=None)
+@given(data=st.data())
+def test_any_split_of_a_range_gives_every_record_once(rich: Archive, data: Any) -> None:
+    dataset, extent = data.draw(st.sampled_from(present_datasets(rich)))
+    seconds = int((extent.end - extent.start) / np.timedelta64(1, "s"))
+    length = data.draw(st.integers(1, min(seconds, 9000)))
+    begin = extent.start + np.timedelta64(data.draw(st.integers(0, seconds - length)), "s")
+    end = begin + np.timedelta64(length, "s")
+    # bins begin at multiples of 4 s: some cuts are at the start of one
+    cuts = st.one_of(st.integers(0, length // 4).map(lambda n: n * 4_000_000), st.integers(0, length * 1_000_000))
+    cut = begin + np.timedelta64(data.draw(cuts), "us")
+
+    def csv_of(start: np.datetime64, stop: np.datetime64) -> bytes:
+        columns = in_pieces(dataset.read(rich, start, stop))
+        return b"".join(data_pieces("csv", dataset.parameters, columns, None))
+
+    assert csv_of(begin, cut) + csv_of(cut, end) == csv_of(begin, end)
 
 
 @pytest.mark.parametrize("form", FORMATS)
