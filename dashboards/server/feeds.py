@@ -74,6 +74,13 @@ def flare_filter(arguments: dict[str, str]) -> FlareFilter:
     )
 
 
+def _filter_of(name: str, arguments: dict[str, str]) -> FlareFilter | None:
+    if name == FLARES:
+        return flare_filter(arguments)
+    no_filter(arguments)
+    return None
+
+
 def no_filter(arguments: dict[str, str]) -> None:
     """Check the parameters of the feed of failures, which has none.
 
@@ -182,7 +189,7 @@ class FeedHandler(RequestHandler):
         arguments = {key: self.get_query_argument(key) for key in self.request.query_arguments}
         request_url = self.request.full_url()
         try:
-            which = flare_filter(arguments) if name == FLARES else no_filter(arguments)
+            which = _filter_of(name, arguments)
         except NotUnderstood as error:
             raise HTTPError(400) from error
 
