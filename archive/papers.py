@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from stixcore.imaging.registry import find_method
 
 
 @dataclass(frozen=True)
@@ -68,3 +71,12 @@ def paper_of(line: str) -> Paper | None:
     """The paper in a line such as `Paper.text`, as methods declare theirs; None when it has another form."""
     found = _LINE.fullmatch(line)
     return None if found is None else Paper(**{key: value or "" for key, value in found.groupdict().items()})
+
+
+def papers_to_cite(methods: Iterable[str]) -> list[str]:
+    """Lines for people: the papers of every publication, then those of the methods.
+
+    Methods of packages that are not installed are passed over.
+    """
+    found = (find_method(method) for method in methods)
+    return [*(paper.text for paper in PAPERS), *(one.paper for one in found if one is not None and one.paper)]

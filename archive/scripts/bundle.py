@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +12,9 @@ import numpy as np
 
 from archive.index.schema import Image
 from archive.layout import stamp
-from archive.papers import PAPERS
+from archive.papers import papers_to_cite
 from archive.scripts.images import FLAVOURS, script_name
 from archive.scripts.sources import ImageSource, InputFile
-from stixcore.imaging.registry import find_method
 
 FOLDER = "stix_images"
 
@@ -106,16 +105,10 @@ def bundle_members(
     yield Member(f"{folder}/manifest.json", lambda: json.dumps(document, indent=1, ensure_ascii=False).encode())
 
 
-def method_papers(methods: Iterable[str]) -> list[str]:
-    """References of methods; none for those of packages that are not installed."""
-    found = (find_method(method) for method in methods)
-    return [one.paper for one in found if one is not None and one.paper]
-
-
 def citation(sources: Sequence[ImageSource]) -> str:
     """References and acknowledgments for publications with these images."""
     methods = sorted({source.image.method for source in sources})
-    papers = [*(paper.text for paper in PAPERS), *method_papers(methods)]
+    papers = papers_to_cite(methods)
     uids = ", ".join(sorted({source.image.uid for source in sources}))
     lines = [
         "Solar Orbiter is a mission of ESA and NASA. STIX is an instrument of Solar Orbiter.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from archive import Image, Run
-from archive.scripts.bundle import PAPERS, method_papers
+from archive.papers import papers_to_cite
 from dashboards.pages.flare.content import FlareContent, UsedFile
 from dashboards.shared import formatting
 from dashboards.shared.links import Links, locator_links, pointing_link, routes_are_served
@@ -43,7 +43,6 @@ def citation_text(content: FlareContent) -> str:
     uids = sorted({image.uid for image in content.images if image.uid})
     requests = f", science requests (uid) {', '.join(uids)}" if uids else ""
     methods = sorted({image.method for image in content.images})
-    papers = [*PAPERS, *method_papers(methods)]
     return "\n".join(
         [
             f"{name}, observed by Solar Orbiter/STIX.",
@@ -51,7 +50,7 @@ def citation_text(content: FlareContent) -> str:
             "Solar Orbiter is a mission of ESA and NASA. STIX is an instrument of Solar Orbiter.",
             *(["The data are SIMULATED, not observed."] if flare.simulated else []),
             "",
-            *papers,
+            *papers_to_cite(methods),
         ]
     )
 
