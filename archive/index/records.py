@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -43,12 +43,31 @@ def write_record(folder: Path, run: Run, images: Iterable[Image]) -> None:
     run : Run
     images : iterable of Image
     """
-    rows = sorted(images, key=lambda image: image.image_id)
-    content = {"format": _FORMAT, "run": row_to_json(RUNS, run), "images": [row_to_json(IMAGES, row) for row in rows]}
-    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(record_document(run, images), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     path = folder / RECORD
     if not (path.is_file() and path.read_bytes() == text.encode()):
         write_text(path, text)
+
+
+def record_document(run: Run, images: Iterable[Image]) -> dict[str, Any]:
+    """The record of a run as JSON values."""
+    rows = sorted(images, key=lambda image: image.image_id)
+    return {"format": _FORMAT, "run": row_to_json(RUNS, run), "images": [row_to_json(IMAGES, row) for row in rows]}
+
+
+def record_of(document: Mapping[str, Any]) -> Record:
+    """The rows in a document of `record_document`.
+
+    Raises
+    ------
+    BadRow, KeyError, ValueError, TypeError
+        When it is not one.
+    """
+    if document["format"] != _FORMAT:
+        message = f"format {document['format']!r} of a record is not known"
+        raise BadRow(message)
+    images = [row_from_json(IMAGES, row) for row in document["images"]]
+    return Record(row_from_json(RUNS, document["run"]), tuple(sorted(images, key=lambda image: image.image_id)))
 
 
 def keep_records(root: Path, runs: Iterable[Run], images: Iterable[Image]) -> None:

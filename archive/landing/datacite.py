@@ -56,6 +56,14 @@ def datacite(facts: ImageSetFacts) -> dict[str, Any]:
                 for paper in facts.papers
                 if paper.doi
             ),
+            *(
+                {
+                    "relatedIdentifier": facts.address_of(recipe_id),
+                    "relatedIdentifierType": "URL",
+                    "relationType": "IsObsoletedBy",
+                }
+                for recipe_id in facts.successors
+            ),
         ],
     }
     if facts.about.license:

@@ -11,16 +11,18 @@ import numpy as np
 
 from archive.about import About
 from archive.errors import NotInArchive
-from archive.index.filters import ImageFilter
-from archive.index.schema import Flare, Image, Run
+from archive.index.filters import ImageFilter, RunFilter
+from archive.index.schema import Flare, Image, Run, RunStatus
 from archive.papers import PAPERS, Paper, paper_of
-from archive.scripts.sources import ImageSource, InputFile, read_sources
+from archive.replaced import ReplacedImageSet, read_replaced
+from archive.scripts.sources import ImageSource, InputFile, read_sources, source_of
 from archive.store import Archive
 from stixcore.imaging.registry import display_name, find_method, place_in_order
 from stixcore.times import format_time
 
 #: More methods than any installation has.
 _MOST_METHODS = 200
+_MOST_SUCCESSORS = 20
 KEYWORDS = ("Solar Orbiter", "STIX", "solar flare", "X-ray", "Fourier imaging")
 
 
@@ -42,6 +44,10 @@ class ImageSetFacts:
     sources : tuple of ImageSource
         The same with the addresses of their files.
     flare : Flare or None
+    replaced : ReplacedImageSet or None
+        Set when its files are gone, because it was made again from other inputs.
+    successors : tuple of str
+        Recipe ids of the image sets that took its place.
     """
 
     about: About
@@ -51,11 +57,17 @@ class ImageSetFacts:
     images: tuple[Image, ...]
     sources: tuple[ImageSource, ...]
     flare: Flare | None
+    replaced: ReplacedImageSet | None = None
+    successors: tuple[str, ...] = ()
 
     @property
     def address(self) -> str:
         """Address of the landing page."""
-        return f"{self.server}/image/{self.run.run_id}"
+        return self.address_of(self.run.run_id)
+
+    def address_of(self, recipe_id: str) -> str:
+        """Address of the landing page of an image set of this archive."""
+        return f"{self.server}/image/{recipe_id}"
 
     @property
     def start(self) -> str:
@@ -95,8 +107,15 @@ class ImageSetFacts:
             f"Images of X-rays of the Sun between {self.run.e_low:g} and {self.run.e_high:g} keV from "
             f"{_clock(self.start)} to {_clock(self.end)} (UTC at Solar Orbiter), reconstructed from {data} of the "
             f"Spectrometer/Telescope for Imaging X-rays (STIX) on Solar Orbiter, science request {self.run.uid}, by "
-            f"{methods}. {verdict}"
+            f"{methods}. {verdict}{self._fate}"
         )
+
+    @property
+    def _fate(self) -> str:
+        if self.replaced is None:
+            return ""
+        day = str(self.replaced.replaced_at)[:10]
+        return f" The files were removed on {day}: {self.replaced.reason}. The recipe and the scripts still make them."
 
     @property
     def inputs(self) -> tuple[InputFile, ...]:
@@ -151,17 +170,16 @@ def read_facts(archive: Archive, which: ImageFilter, server: str) -> ImageSetFac
     Raises
     ------
     NotInArchive
-        If the filter matches no image, or the index has no recipe of it.
+        If the filter matches no image and none that was replaced, or the index has no recipe of it.
     BadSettings
         If the configuration of the archive is invalid.
     """
     images = archive.images(which, sort=("image_id",), limit=_MOST_METHODS)
-    if not images:
-        message = f"there is no image set {which.recipe_id!r}"
-        raise NotInArchive(message)
-    run = archive.run(images[0].recipe_id)
     about = About.of(archive.root)
     address = about.url or server
+    if not images:
+        return _facts_of_replaced(archive, which, about, address)
+    run = archive.run(images[0].recipe_id)
     sources = read_sources(archive, _in_order(images), address)
     return ImageSetFacts(
         about=about,
@@ -172,6 +190,38 @@ def read_facts(archive: Archive, which: ImageFilter, server: str) -> ImageSetFac
         sources=sources,
         flare=_flare(archive, run.flare_id),
     )
+
+
+def _facts_of_replaced(archive: Archive, which: ImageFilter, about: About, address: str) -> ImageSetFacts:
+    found = read_replaced(archive.root, which.recipe_id or "")
+    images = () if found is None else found.visible_to(which.viewer, all_hidden=which.all_hidden)
+    if found is None or not images or not found.run.recipe:
+        message = f"there is no image set {which.recipe_id!r}"
+        raise NotInArchive(message)
+    recipe = json.loads(found.run.recipe)
+    sources = tuple(source_of(image, recipe, address) for image in _in_order(images))
+    return ImageSetFacts(
+        about=about,
+        server=address,
+        run=found.run,
+        recipe=recipe,
+        images=tuple(source.image for source in sources),
+        sources=sources,
+        flare=_flare(archive, found.run.flare_id),
+        replaced=found,
+        successors=_successors(archive, found.run),
+    )
+
+
+def _successors(archive: Archive, run: Run) -> tuple[str, ...]:
+    """Public image sets of the same request, band and kind that overlap in time, the newest first."""
+    which = RunFilter(uid=run.uid, t_start=run.t_start, t_end=run.t_end, kind=run.kind, statuses=(RunStatus.DONE,))
+    same = [
+        one
+        for one in archive.runs(which, sort=("-started_at",))
+        if (one.e_low, one.e_high) == (run.e_low, run.e_high) and bool(one.group_id) == bool(run.group_id)
+    ]
+    return tuple(one.run_id for one in same if one.run_id != run.run_id)[:_MOST_SUCCESSORS]
 
 
 def _clock(time: str) -> str:

@@ -15,7 +15,12 @@ from stixcore.software import CREATOR
 from stixcore.times import format_time
 
 #: Suffix of the address of a landing page → what is there.
-FORMATS = {".jsonld": "schema.org (JSON-LD)", ".datacite.json": "DataCite (JSON)", ".bib": "BibTeX"}
+FORMATS = {
+    ".jsonld": "schema.org (JSON-LD)",
+    ".datacite.json": "DataCite (JSON)",
+    ".bib": "BibTeX",
+    ".recipe.json": "recipe (JSON)",
+}
 #: Suffix of a script → who runs it.
 _SCRIPTS = {".py": "Python", ".ipynb": "Notebook", "-stixpy.py": "stixpy", ".pro": "IDL"}
 
@@ -32,6 +37,7 @@ def landing_content(facts: ImageSetFacts, up: str) -> str:
     return "\n".join(
         (
             f"<p>{escape(facts.description)}</p>",
+            _replaced(facts),
             _links(facts, up),
             _section("Images", _images(facts, up)),
             _section("How to make them again", _reproduction(facts, up)),
@@ -51,26 +57,40 @@ def _section(title: str, content: str) -> str:
     return f"<section>\n<h2>{title}</h2>\n{content}\n</section>"
 
 
+def _replaced(facts: ImageSetFacts) -> str:
+    """What took the place of an image set whose files are gone; empty for others."""
+    if facts.replaced is None:
+        return ""
+    links = ", ".join(f'<a href="{recipe_id}">{recipe_id}</a>' for recipe_id in facts.successors)
+    now = f"The images of the same data are now {links}." if links else "There are no newer images of the same data."
+    return f'<p class="problem">This image set was replaced. {now}</p>'
+
+
 def _links(facts: ImageSetFacts, up: str) -> str:
     flares = [] if facts.flare is None else [escape(facts.flare.flare_id)]
     links = [
         *(f'<a href="{up}flare?id={flare_id}">Flare {flare_id}</a>' for flare_id in flares),
-        f'<a href="{up}image_archive?image={escape(facts.images[0].image_id)}">In the image archive</a>',
+        *(
+            [f'<a href="{up}image_archive?image={escape(facts.images[0].image_id)}">In the image archive</a>']
+            if facts.replaced is None
+            else []
+        ),
         f'<a href="{up}science_data?uid={escape(facts.run.uid)}">Science data {escape(facts.run.uid)}</a>',
     ]
     return f"<p>{' · '.join(links)}</p>"
 
 
 def _images(facts: ImageSetFacts, up: str) -> str:
+    gone = facts.replaced is not None
     rows = [
         (
-            _picture(image, up),
+            "" if gone else _picture(image, up),
             f"<b>{escape(display_name(image.method))}</b>",
             "trusted" if image.trusted else "doubtful",
             _position(image),
             _with_error(image.total_flux, image.flux_sigma),
             _number(image.chi2, ".2f"),
-            f'<a href="{up}archive/fits/{escape(image.image_id)}" download>FITS</a>',
+            "removed" if gone else f'<a href="{up}archive/fits/{escape(image.image_id)}" download>FITS</a>',
         )
         for image in facts.images
     ]
@@ -124,8 +144,8 @@ def _reproduction(facts: ImageSetFacts, up: str) -> str:
         f"need {CREATOR} and give the same pixels; stixpy and IDL are independent.</p>\n"
         f"{_table(('Method', 'Scripts'), rows)}\n"
         f"<p>The recipe <code>{escape(facts.run.run_id)}</code> is the identity of everything that determines the "
-        f"pixels; it is in the header of every file (<code>RECIPEID</code>) and in "
-        f'<a href="{up}api/v1/images/{escape(facts.images[0].image_id)}">the API</a>.</p>'
+        f"pixels; it is in the header of every file (<code>RECIPEID</code>) and "
+        f'<a href="{escape(facts.run.run_id)}.recipe.json">as JSON</a>.</p>'
     )
 
 

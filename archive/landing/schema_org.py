@@ -37,7 +37,8 @@ def schema_org(facts: ImageSetFacts) -> dict[str, Any]:
             "temporalCoverage": f"{facts.start}/{facts.end}",
             "measurementTechnique": [display_name(image.method) for image in facts.images],
             "variableMeasured": _quantities(facts),
-            "distribution": [_download(source) for source in facts.sources],
+            "creativeWorkStatus": "" if facts.replaced is None else "Replaced",
+            "distribution": [] if facts.replaced is not None else [_download(source) for source in facts.sources],
             "isBasedOn": [
                 {"@type": "Dataset", "name": file.name, "url": file.addresses[0], "identifier": f"sha256:{file.sha256}",
                  "description": "Input file of the image"}

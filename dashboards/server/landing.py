@@ -1,6 +1,7 @@
 """``/image/<recipe_id>``: the page of an image set that papers can link to, and its metadata.
 
-``….jsonld`` is for search engines (schema.org), ``….datacite.json`` for a DOI, ``….bib`` for BibTeX.
+``….jsonld`` is for search engines (schema.org), ``….datacite.json`` for a DOI, ``….bib`` for BibTeX, and
+``….recipe.json`` is the recipe. The page of an image set that was replaced stays, with status 410 and without files.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class LandingPage(PlainPage):
             )
         except NotInArchive:
             self.set_status(404)
-            problem = f"There is no image set {recipe_id}. It was replaced by a newer one, or is not public."
+            problem = f"There is no image set {recipe_id}, or it is not public."
             self.render_page("image_set", visitor=visitor, facts=None, problem=problem, content="", metadata="")
             return
         except (Unavailable, ServerBusy) as error:
@@ -66,6 +67,8 @@ class LandingPage(PlainPage):
             sentence = public_sentence(error)
             self.render_page("image_set", visitor=visitor, facts=None, problem=sentence, content="", metadata="")
             return
+        if facts.replaced is not None:
+            self.set_status(410)
         self.render_page(
             "image_set",
             visitor=visitor,
@@ -85,6 +88,7 @@ WRITERS: dict[str, tuple[str, Callable[[ImageSetFacts], str]]] = {
     "jsonld": ("application/ld+json", lambda facts: _json(schema_org(facts))),
     "datacite.json": ("application/vnd.datacite.datacite+json", lambda facts: _json(datacite(facts))),
     "bib": ("application/x-bibtex; charset=utf-8", bibtex),
+    "recipe.json": ("application/json", lambda facts: _json(dict(facts.recipe))),
 }
 
 
@@ -106,5 +110,5 @@ class MetadataHandler(ComputedFileHandler):
 
 LANDING_ROUTES = [
     (r"/image/([0-9a-f]{16})", LandingPage),
-    (r"/image/([0-9a-f]{16})\.(jsonld|datacite\.json|bib)", MetadataHandler),
+    (r"/image/([0-9a-f]{16})\.(jsonld|datacite\.json|bib|recipe\.json)", MetadataHandler),
 ]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
 from tornado.web import RequestHandler
 
-from archive import Archive
+from archive import Archive, NotInArchive
+from archive.replaced import read_replaced
 from archive.scripts.images import FLAVOURS, script_name
-from archive.scripts.sources import read_source
+from archive.scripts.sources import ImageSource, read_source, source_of
 from dashboards.server.conditional import send_content
 from dashboards.server.fair_queue import Busy
 from dashboards.server.fair_use import look_up_file, refuse_json
@@ -56,10 +58,29 @@ def write_script(source: ArchiveSource, image_id: str, suffix: str, server: str,
     """
 
     def write(archive: Archive) -> Script:
-        made_of = read_source(archive, visible_image(archive, image_id, visitor), server)
+        made_of = source_for(archive, image_id, server, visitor)
         return Script(script_name(made_of, suffix), FLAVOURS[suffix](made_of))
 
     return source.ask(write)
+
+
+def source_for(archive: Archive, image_id: str, server: str, visitor: Visitor) -> ImageSource:
+    """What the scripts of an image need, also those of an image set that was replaced.
+
+    Raises
+    ------
+    NotInArchive
+        If there is no such image for this visitor, or its recipe is lost.
+    """
+    try:
+        return read_source(archive, visible_image(archive, image_id, visitor), server)
+    except NotInArchive:
+        replaced = read_replaced(archive.root, image_id.partition("-")[0])
+        images = () if replaced is None else replaced.visible_to(visitor.name, all_hidden=visitor.operator)
+        for image in images:
+            if image.image_id == image_id and replaced is not None and replaced.run.recipe:
+                return source_of(image, json.loads(replaced.run.recipe), server)
+        raise
 
 
 def server_address(handler: RequestHandler) -> str:

@@ -22,7 +22,7 @@ from jobs.executors.make import run_all
 from jobs.inputs import InputCatalog
 from jobs.previews.cubes import RECORD, CubeRows, CubeRules, CubeTask, plan_cube, run_cube
 from jobs.previews.spectrum_track import thermal_source
-from jobs.previews.stale import discard_runs
+from jobs.previews.stale import FLARES_CHANGED, StalePreview, discard_runs
 from stixcore.recipe import Recipe
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def make_cubes(
     tasks: list[CubeTask] = []
     for file in near:
         planned = _plan(archive, inputs, file, rules, now)
-        _discard_foreign(archive, file, {task.group_id for task in planned})
+        _discard_foreign(archive, file, {task.group_id for task in planned}, now)
         if force:
             tasks += planned
         else:
@@ -71,7 +71,7 @@ def make_cubes(
     made = []
     for task, result in run_all(run_cube, tasks, executor=executor):
         if isinstance(result, CubeRows):
-            _index(archive, task, result)
+            _index(archive, task, result, now)
             made.append(result)
         else:
             log.error("%s failed", task.group_id, exc_info=result)
@@ -104,11 +104,11 @@ def _plan(
     return tasks
 
 
-def _discard_foreign(archive: Archive, file: ScienceFile, groups: set[str]) -> None:
+def _discard_foreign(archive: Archive, file: ScienceFile, groups: set[str], now: np.datetime64) -> None:
     """Remove cubes of a file whose flare is no longer in it; tracks and movies are removed with them."""
     found = archive.runs(RunFilter(kind=RunKind.AUTO, uid=file.uid, grouped=True, all_hidden=True))
     foreign = [run for run in found if run.science_name == file.name and run.group_id not in groups]
-    discard_runs(archive, foreign)
+    discard_runs(archive, [StalePreview(run, FLARES_CHANGED) for run in foreign], now)
     for group in {run.group_id for run in foreign}:
         for record in (archive.root / "cubes").glob(f"*/*/*/{group}/{RECORD}"):
             _clear(record)
@@ -122,16 +122,17 @@ def _clear(record: Path) -> None:
     record.parent.rmdir()
 
 
-def _index(archive: Archive, task: CubeTask, cube: CubeRows) -> None:
+def _index(archive: Archive, task: CubeTask, cube: CubeRows, now: np.datetime64) -> None:
     """Replace the image sets of a group, unless it keeps them, then write its record."""
     if not cube.keeps_images:
-        _replace_sets(archive, task, cube)
+        _replace_sets(archive, task, cube, now)
     write_text(task.folder / RECORD, json.dumps(cube.record, indent=1) + "\n")
 
 
-def _replace_sets(archive: Archive, task: CubeTask, cube: CubeRows) -> None:
+def _replace_sets(archive: Archive, task: CubeTask, cube: CubeRows, now: np.datetime64) -> None:
     before = archive.runs(RunFilter(group_id=task.group_id, all_hidden=True))
     made = {rows.run.run_id for rows in cube.sets}
     with archive.write_lock():
         archive.write_runs((rows.run for rows in cube.sets), (image for rows in cube.sets for image in rows.images))
-        discard_runs(archive, [run for run in before if run.run_id not in made])
+        gone = [StalePreview(run, "the cube of its flare was made again") for run in before if run.run_id not in made]
+        discard_runs(archive, gone, now)

@@ -107,7 +107,7 @@ def make_previews(
         return PreviewReport(0, ())
     inputs = InputCatalog.of(archive)
     months = None if force else seen.touched_since(before)
-    discarded = discard_stale_previews(archive, rules, inputs=inputs, months=months, uids=uids)
+    discarded = discard_stale_previews(archive, now, rules, inputs=inputs, months=months, uids=uids)
     known = _known(archive, rules)
     files = [file for file in inputs.science.values() if _is_candidate(file) and (not uids or file.uid in uids)]
     plans = [plan for file in files if (plan := _plan(archive, inputs, file, rules, now, known, force=force))]

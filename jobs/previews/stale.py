@@ -17,6 +17,7 @@ import numpy as np
 
 from archive import Archive, AuxFile, Run, RunFilter, RunKind, RunStatus, ScienceFile
 from archive.index.filters import ImageFilter
+from archive.replaced import file_replaced
 from jobs.imaging.task import band_label
 from jobs.inputs import BackgroundChoice, InputCatalog, flare_named_in
 from jobs.previews.quiet import background_of_file, set_counts
@@ -50,6 +51,7 @@ class StalePreview:
 
 def discard_stale_previews(
     archive: Archive,
+    now: np.datetime64,
     rules: PreviewRules | None = None,
     *,
     inputs: InputCatalog | None = None,
@@ -65,6 +67,8 @@ def discard_stale_previews(
     Parameters
     ----------
     archive : Archive
+    now : datetime64
+        Recorded with the image sets that are removed (`archive.replaced`).
     rules : PreviewRules, optional
         As `make_previews`.
     inputs : InputCatalog, optional
@@ -100,7 +104,7 @@ def discard_stale_previews(
                 rewritten.append(
                     replace(run, background_uid=uid, background_reason=why, background_candidates=candidates)
                 )
-    discard_runs(archive, [one.run for one in stale])
+    discard_runs(archive, stale, now)
     rewrite_runs(archive, rewritten)
     return tuple(stale)
 
@@ -129,21 +133,25 @@ def _previews(archive: Archive, months: Collection[str] | None) -> Iterable[Run]
     )
 
 
-def discard_runs(archive: Archive, runs: Sequence[Run]) -> None:
-    """Remove files, then image rows, then runs: a run in the index shows that its removal is unfinished."""
-    if not runs:
+def discard_runs(archive: Archive, stale: Sequence[StalePreview], now: np.datetime64) -> None:
+    """Remove files, then image rows, then runs: a run in the index shows that its removal is unfinished.
+
+    What the landing pages of the image sets still say is recorded first.
+    """
+    if not stale:
         return
     with archive.write_lock():
-        users = Journal(archive.root).askers([run.run_id for run in runs])
-        gone = [run for run in runs if run.run_id not in users]
-        kept = [run for run in runs if run.run_id in users]
+        users = Journal(archive.root).askers([one.run.run_id for one in stale])
+        gone = [one.run for one in stale if one.run.run_id not in users]
+        kept = [one.run for one in stale if one.run.run_id in users]
         rewrite_runs(archive, [replace(run, kind=RunKind.USER, author=users[run.run_id]) for run in kept])
-        images = [
-            image
-            for run in gone
-            if run.status == RunStatus.DONE
-            for image in archive.images(ImageFilter(recipe_id=run.run_id, all_hidden=True))
-        ]
+        images = []
+        for one in stale:
+            if one.run.status == RunStatus.DONE and one.run.run_id not in users:
+                of_run = archive.images(ImageFilter(recipe_id=one.run.run_id, all_hidden=True))
+                if of_run:
+                    file_replaced(archive.root, one.run, of_run, one.reason, now)
+                images += of_run
         for folder in sorted({run.folder for run in gone if run.folder}):
             place = archive.path_of(folder)
             for path in place.glob("*"):

@@ -24,6 +24,7 @@ from archive.index.filters import ImageFilter
 from archive.index.records import RECORD, read_record
 from archive.ingest.added_files import AddStatus
 from archive.ingest.calibration import add_calibration
+from archive.replaced import read_replaced
 from jobs.cli.parser import build_parser, main
 from jobs.fetch.download import PARTIAL
 from jobs.inputs import InputCatalog
@@ -148,7 +149,7 @@ def own(at_once, tmp_path):
 
 def test_no_preview_is_stale_while_no_file_arrives(own):
     before = rows_of(own)
-    assert discard_stale_previews(own) == ()
+    assert discard_stale_previews(own, NOW) == ()
     assert rows_of(own) == before
 
 
@@ -164,7 +165,7 @@ def test_previews_made_with_what_is_not_to_be_used_any_more_are_given_up(own, fl
     name = flare[1]["background" if table == "science_files" else "auxiliary"]
     own.delete(table, [name])
     runs = previews_of(own)
-    discarded = discard_stale_previews(own)
+    discarded = discard_stale_previews(own, NOW)
     # both bands of this flare have enough counts; for skipped ones see jobs/previews/test_run.py
     assert {one.run.run_id for one in discarded} == {run.run_id for run in runs}
     assert all(reason in one.reason for one in discarded)
@@ -176,13 +177,13 @@ def test_previews_made_with_what_is_not_to_be_used_any_more_are_given_up(own, fl
 def test_previews_of_a_superseded_version_are_given_up(own, flare):
     row = own.science_file(flare[1]["file"])
     own.upsert("science_files", [replace(row, superseded_by="newer.fits")])
-    assert {one.reason for one in discard_stale_previews(own)} == {"its science file was replaced by newer.fits"}
+    assert {one.reason for one in discard_stale_previews(own, NOW)} == {"its science file was replaced by newer.fits"}
 
 
 def test_previews_of_a_reissued_file_are_given_up(own, flare):
     row = own.science_file(flare[1]["file"])
     own.upsert("science_files", [replace(row, sha256="0" * 64)])
-    assert {one.reason for one in discard_stale_previews(own)} == {"its science file was reissued"}
+    assert {one.reason for one in discard_stale_previews(own, NOW)} == {"its science file was reissued"}
 
 
 def test_previews_without_pointing_stay_where_no_file_has_a_record_near(own, flare, monkeypatch):
@@ -192,11 +193,11 @@ def test_previews_without_pointing_stay_where_no_file_has_a_record_near(own, fla
     run = previews_of(own)[0]
     recipe = json.loads(run.recipe) | {"aspect": []}
     own.upsert("runs", [replace(run, recipe=json.dumps(recipe))])
-    assert [one.run.run_id for one in discard_stale_previews(own)] == [run.run_id]
+    assert [one.run.run_id for one in discard_stale_previews(own, NOW)] == [run.run_id]
     own.upsert("runs", [replace(run, recipe=json.dumps(recipe))])
     monkeypatch.setattr(module, "read_aspect", lambda path: pytest.fail("not there"))
     monkeypatch.setattr(module.StalenessCheck, "_points", lambda *words: False)
-    assert discard_stale_previews(own) == ()
+    assert discard_stale_previews(own, NOW) == ()
 
 
 def with_a_cal_file(inputs, run):
@@ -223,8 +224,13 @@ def with_another_table(inputs, run):
 )
 def test_previews_with_an_older_calibration_are_given_up(own, change, reason):
     runs = previews_of(own)
-    discarded = discard_stale_previews(own, inputs=change(InputCatalog.of(own), runs[0]))
+    discarded = discard_stale_previews(own, NOW, inputs=change(InputCatalog.of(own), runs[0]))
     assert {(one.run.run_id, one.reason) for one in discarded} == {(run.run_id, reason) for run in runs}
+    assert own.count_images() == 0
+    for run in runs:  # their landing pages stay
+        record = read_replaced(own.root, run.run_id)
+        assert (record.run, record.reason, record.replaced_at) == (run, reason, NOW)
+        assert {image.recipe_id for image in record.images} == {run.run_id}
 
 
 @pytest.mark.parametrize(
@@ -247,7 +253,7 @@ def test_the_calibration_in_the_recipe_is_compared(own, change, reason):
     recipe = json.loads(run.recipe)
     change(recipe)
     own.upsert("runs", [replace(run, recipe=json.dumps(recipe))])
-    assert [(one.run.run_id, one.reason) for one in discard_stale_previews(own)] == [(run.run_id, reason)]
+    assert [(one.run.run_id, one.reason) for one in discard_stale_previews(own, NOW)] == [(run.run_id, reason)]
 
 
 def test_a_preview_of_version_1_stays_where_its_table_is_in_force_still(own):
@@ -257,14 +263,14 @@ def test_a_preview_of_version_1_stays_where_its_table_is_in_force_still(own):
     then = np.datetime64("2024-02-01T12:00", "us")
     moved = replace(run, recipe=json.dumps(recipe), t_start=then, t_end=then + (run.t_end - run.t_start))
     own.upsert("runs", [moved])
-    assert discard_stale_previews(own, months=["2024-02"]) == ()
+    assert discard_stale_previews(own, NOW, months=["2024-02"]) == ()
 
 
 def test_runs_of_users_stay_as_they_were_asked_for(own, flare):
     run = previews_of(own)[0]
     own.upsert("runs", [replace(run, kind=RunKind.USER, author="alice")])
     own.delete("science_files", [flare[1]["background"]])
-    discard_stale_previews(own)
+    discard_stale_previews(own, NOW)
     assert own.run(run.run_id).author == "alice"
     assert own.images(ImageFilter(recipe_id=run.run_id))
 
@@ -278,23 +284,23 @@ def test_preview_that_answered_a_request_becomes_the_users(own, flare):
         leases.record(request.request_id, "w", [TaskResult(0, run.run_id, "")], 1.0)
         leases.finish(request.request_id, "w", NOW, RequestState.DONE)
     own.delete("science_files", [flare[1]["background"]])
-    assert run.run_id in {one.run.run_id for one in discard_stale_previews(own)}
+    assert run.run_id in {one.run.run_id for one in discard_stale_previews(own, NOW)}
     after = own.run(run.run_id)
     assert (after.kind, after.author) == (RunKind.USER, "alice")
     images = own.images(ImageFilter(recipe_id=run.run_id))
     assert {image.author for image in images} == {"alice"}
     assert all(own.path_of(image.file).is_file() for image in images)
     assert read_record(own.path_of(run.folder)).run == after
-    assert discard_stale_previews(own) == ()
+    assert discard_stale_previews(own, NOW) == ()
 
 
 def test_failed_preview_is_tried_again_when_its_file_comes_again(own, flare):
     row, run = own.science_file(flare[1]["file"]), previews_of(own)[0]
     own.upsert("runs", [replace(run, run_id="f" * 16, status=RunStatus.FAILED, recipe=None, folder=None)])
     own.upsert("science_files", [replace(row, ingested_at=run.started_at)])
-    assert discard_stale_previews(own) == ()
+    assert discard_stale_previews(own, NOW) == ()
     own.upsert("science_files", [replace(row, ingested_at=run.started_at + np.timedelta64(1, "s"))])
-    assert [one.run.run_id for one in discard_stale_previews(own)] == ["f" * 16]
+    assert [one.run.run_id for one in discard_stale_previews(own, NOW)] == ["f" * 16]
 
 
 @pytest.fixture
@@ -373,7 +379,7 @@ def test_another_candidate_changes_the_record_of_the_choice_alone(own, flare):
         "science_files", [replace(row, name="far.fits", t_start=row.t_start - far, t_end=row.t_end - far, uid="1")]
     )
     before = {run.run_id for run in previews_of(own)}
-    assert discard_stale_previews(own) == ()
+    assert discard_stale_previews(own, NOW) == ()
     assert {run.run_id for run in previews_of(own)} == before
     assert all("nearest of 2" in run.background_reason for run in previews_of(own))
     folder = own.path_of(previews_of(own)[0].folder)
@@ -384,10 +390,10 @@ def test_flare_with_other_limits_gives_its_file_other_windows(own, flare):
     (listed,) = own.flares()
     assert {run.flare_id for run in previews_of(own)} == {listed.flare_id}
     own.upsert("flares", [replace(listed, source="list", limits_changed_at=later())])
-    assert discard_stale_previews(own) == ()
+    assert discard_stale_previews(own, NOW) == ()
     shorter = replace(listed, t_end=listed.t_start + np.timedelta64(20, "s"), limits_changed_at=later())
     own.upsert("flares", [shorter])
-    assert {one.reason for one in discard_stale_previews(own)} == {"the limits of its flare have changed"}
+    assert {one.reason for one in discard_stale_previews(own, NOW)} == {"the limits of its flare have changed"}
 
 
 def test_flare_whose_position_is_new_has_the_same_windows(own, flare, monkeypatch):
@@ -395,7 +401,7 @@ def test_flare_whose_position_is_new_has_the_same_windows(own, flare, monkeypatc
     monkeypatch.setattr("jobs.previews.stale.read_pixel_data", lambda _path: pytest.fail("a file was read"))
     (listed,) = own.flares()
     own.upsert("flares", [replace(listed, hpc_x=1.0, updated_at=later())])
-    assert discard_stale_previews(own) == ()
+    assert discard_stale_previews(own, NOW) == ()
 
 
 def test_flare_with_another_id_keeps_its_images(own, flare):
@@ -403,7 +409,7 @@ def test_flare_with_another_id_keeps_its_images(own, flare):
     before = previews_of(own)
     own.delete("flares", [listed.flare_id])
     own.upsert("flares", [replace(listed, flare_id="2603149999")])
-    assert discard_stale_previews(own) == ()
+    assert discard_stale_previews(own, NOW) == ()
     assert {run.flare_id for run in previews_of(own)} == {"2603149999"}
     assert {run.run_id for run in previews_of(own) if run.folder} == {run.run_id for run in before if run.folder}
     assert {image.flare_id for image in own.images(limit=1000)} == {"2603149999"}
@@ -417,7 +423,7 @@ def test_other_flare_in_the_file_gives_it_other_images(own, flare):
     own.delete("flares", [listed.flare_id])
     end = listed.t_start + np.timedelta64(20, "s")
     own.upsert("flares", [replace(listed, flare_id="2603149999", t_end=end)])
-    assert {one.reason for one in discard_stale_previews(own)} == {"the flares in its file have changed"}
+    assert {one.reason for one in discard_stale_previews(own, NOW)} == {"the flares in its file have changed"}
 
 
 # Lock -----------------------------------------------------------------------------------------------------------------

@@ -5,17 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urljoin
 
+import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 
 from archive import Archive, ImageFilter, NotInArchive
+from archive.replaced import file_replaced
 from dashboards.server.landing import facts_for
+from dashboards.server.scripts import source_for
 from dashboards.shared.access import GUEST, Visitor
 
 
@@ -137,6 +142,67 @@ def test_hidden_images_are_for_those_who_see_them(imaged: Archive, run: Any) -> 
         assert [one.image_id for one in facts_for(imaged, run.run_id, "", GUEST).images] == [images[0].image_id]
     finally:
         imaged.upsert("images", images)
+
+
+@pytest.fixture
+def replaced(imaged: Archive, run: Any) -> Iterator[Any]:
+    """The image set of ``run`` as one that was removed, under another recipe id."""
+    old = replace(run, run_id="0123456789abcdef")
+    images = [
+        replace(one, recipe_id=old.run_id, image_id=one.image_id.replace(run.run_id, old.run_id))
+        for one in imaged.images(ImageFilter(recipe_id=run.run_id), limit=100)
+    ]
+    file_replaced(imaged.root, old, images, "its science file was reissued", np.datetime64("2026-11-30T12:00:00", "us"))
+    yield replace(old), images
+    shutil.rmtree(imaged.root / "replaced")
+
+
+def test_a_replaced_image_set_keeps_its_page(imaged_server: Any, run: Any, replaced: Any) -> None:
+    """What it was, why it is gone, what took its place, how to make it again, how to cite it."""
+    old, _ = replaced
+    root = f"{imaged_server.url}/image/{old.run_id}"
+    with pytest.raises(HTTPError) as gone:
+        fetch(root)
+    assert gone.value.code == 410
+    page = BeautifulSoup(gone.value.read(), "html.parser")
+    gone.value.close()
+    text = page.get_text()
+    assert "removed on 2026-11-30: its science file was reissued." in text
+    assert page.find("p", "problem").find("a", href=run.run_id) is not None
+    assert page.find("img") is None
+    assert page.find_all("a", href=re.compile("/fits/|/png/")) == []
+    for link in page.find_all("a", href=re.compile("/script/")):
+        script = fetch(urljoin(root, link["href"]))[1].decode()
+        assert old.uid in script
+    assert json.loads(fetch(f"{root}.recipe.json")[1]) == json.loads(old.recipe)
+    dataset = json.loads(fetch(f"{root}.jsonld")[1])
+    assert dataset["creativeWorkStatus"] == "Replaced"
+    assert "distribution" not in dataset
+    related = json.loads(fetch(f"{root}.datacite.json")[1])["relatedIdentifiers"]
+    successors = [one["relatedIdentifier"] for one in related if one["relationType"] == "IsObsoletedBy"]
+    assert f"{imaged_server.url}/image/{run.run_id}" in successors
+    assert f"stix-{old.run_id}" in fetch(f"{root}.bib")[1].decode()
+
+
+def test_hidden_replaced_images_stay_hidden(imaged: Archive, replaced: Any) -> None:
+    old, images = replaced
+    hidden = [replace(one, hidden=True, author="alice") for one in images]
+    file_replaced(imaged.root, old, hidden, "no reason", np.datetime64("2026-11-30", "us"))
+    for visitor in (GUEST, Visitor("bob")):
+        with pytest.raises(NotInArchive):
+            facts_for(imaged, old.run_id, "", visitor)
+        with pytest.raises(NotInArchive):
+            source_for(imaged, images[0].image_id, "", visitor)
+    assert len(facts_for(imaged, old.run_id, "", Visitor("alice")).images) == len(images)
+    assert source_for(imaged, images[0].image_id, "", Visitor("root", operator=True)).image == hidden[0]
+
+
+@pytest.mark.parametrize("damage", ["", "[]", "{", '{"format": 9}', "null", "[" * 100_000])
+def test_a_damaged_record_of_a_replaced_image_set(imaged: Archive, replaced: Any, damage: str) -> None:
+    old, _ = replaced
+    (imaged.root / "replaced" / "01" / f"{old.run_id}.json").write_text(damage)
+    with pytest.raises(NotInArchive):
+        facts_for(imaged, old.run_id, "", GUEST)
 
 
 def test_the_configured_address_is_the_lasting_one(imaged: Archive, run: Any) -> None:

@@ -219,10 +219,10 @@ def test_a_skip_is_judged_again_when_rules_or_background_change(own_archive):
     skipped = make_previews(own_archive, NOW, rules=strict).having(RunStatus.SKIPPED)
     assert len(skipped) == 4
     assert all("1000000000 needed" in run.reason for run in skipped)
-    assert discard_stale_previews(own_archive, strict) == ()
+    assert discard_stale_previews(own_archive, NOW, strict) == ()
     own_archive.write_runs([replace(run, background_uid="0") for run in skipped], [])
-    assert discard_stale_previews(own_archive, strict) == ()  # another background, the same answer
-    stale = discard_stale_previews(own_archive)
+    assert discard_stale_previews(own_archive, NOW, strict) == ()  # another background, the same answer
+    stale = discard_stale_previews(own_archive, NOW)
     assert {one.reason for one in stale} == {"its counts are judged differently now"}
     assert len(stale) == 4
 
@@ -230,7 +230,7 @@ def test_a_skip_is_judged_again_when_rules_or_background_change(own_archive):
 def test_images_with_too_few_counts_above_background_are_stale(own_archive):
     """By the rule of small flares; those by the rule of 10,000 counts stay unless all are background."""
     strict = PreviewRules(min_counts=1e9, min_net_counts=1e9)
-    assert discard_stale_previews(own_archive, strict) == ()
+    assert discard_stale_previews(own_archive, NOW, strict) == ()
     run = next(run for run in own_archive.runs() if run.status == RunStatus.DONE)
     small = replace(run, window_reason="60 s at the peak; small flare: 3500 counts above background")
     quiet = replace(run, counts_background=run.counts_total)

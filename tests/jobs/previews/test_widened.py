@@ -53,7 +53,7 @@ def test_a_preview_looks_twice_as_far(archive):
 
 def test_a_widened_preview_is_not_made_again(archive):
     before = archive.runs()
-    assert discard_stale_previews(archive, RULES) == ()
+    assert discard_stale_previews(archive, NOW, RULES) == ()
     report = make_previews(archive, NOW + np.timedelta64(1, "D"), uids=["2211146020"], rules=RULES)
     assert (report.runs, report.discarded) == ((), ())
     assert archive.runs() == before

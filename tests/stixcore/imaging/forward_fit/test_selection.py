@@ -184,10 +184,10 @@ def test_another_shape_need_not_win_without_each_sub_collimator(flares, monkeypa
 
 def test_recipes_from_before_keep_their_id_and_their_choice():
     old, new = ForwardFitParameters(selection=ModelSelection.PLAIN_BIC), ForwardFitParameters()
-    assert "selection" not in _plain(old)
-    assert _plain(new)["selection"] == "scaled_bic"
-    assert _parameters(Method.VIS_FWDFIT, _plain(old)) == old
-    assert _parameters(Method.VIS_FWDFIT, _plain(new)) == new
+    assert "selection" not in _plain(Method.VIS_FWDFIT, old)
+    assert _plain(Method.VIS_FWDFIT, new)["selection"] == "scaled_bic"
+    assert _parameters(Method.VIS_FWDFIT, _plain(Method.VIS_FWDFIT, old)) == old
+    assert _parameters(Method.VIS_FWDFIT, _plain(Method.VIS_FWDFIT, new)) == new
 
 
 def test_a_round_source_is_not_two(flares):
