@@ -72,11 +72,20 @@ class About:
         return cls(**{name: _text(path, name, value) for name, value in section.items()})
 
 
+def is_address(text: str) -> bool:
+    """Whether a text is an address of the web."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.netloc) and text.isprintable()
+
+
 def _text(path: Path, name: str, value: Any) -> str:
     if not isinstance(value, str) or not value.isprintable() or len(value) > _LONGEST:
         message = f"{path}: {SECTION}.{name} must be a text of at most {_LONGEST} characters"
         raise BadSettings(message)
-    if name in {"url", "license"} and value and urlsplit(value).scheme not in {"http", "https"}:
+    if name in {"url", "license"} and value and not is_address(value):
         message = f"{path}: {SECTION}.{name} must begin with https:// or http://, found {value!r}"
         raise BadSettings(message)
     return value.strip().removesuffix("/")

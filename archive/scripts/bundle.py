@@ -10,21 +10,25 @@ from pathlib import Path
 
 import numpy as np
 
-from archive.index.schema import Image
+from archive.calibration import calibration_place
+from archive.errors import NotInArchive
+from archive.index.schema import Image, select_files
 from archive.layout import stamp
 from archive.papers import papers_to_cite
 from archive.scripts.images import FLAVOURS, script_name
 from archive.scripts.sources import ImageSource, InputFile
+from archive.store import Archive
 
 FOLDER = "stix_images"
 
 
 @dataclass(frozen=True)
 class Member:
-    """A file of a bundle: its name, and its content, which is read on demand."""
+    """A file of a bundle: its name, its content, which is read on demand, and what it is."""
 
     name: str
     read: Callable[[], bytes]
+    what: str
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ def bundle_members(
             manifest.append(entry)
             return content
 
-        return Member(f"{folder}/{name}", noted)
+        return Member(f"{folder}/{name}", noted, what)
 
     missing: list[str] = []
     files = {source.fits.name: (source.fits, f"image {source.image.image_id}") for source in sources}
@@ -102,7 +106,31 @@ def bundle_members(
         "missing": missing,
     }
     # evaluated last, when the list is complete
-    yield Member(f"{folder}/manifest.json", lambda: json.dumps(document, indent=1, ensure_ascii=False).encode())
+    yield Member(
+        f"{folder}/manifest.json",
+        lambda: json.dumps(document, indent=1, ensure_ascii=False).encode(),
+        "names, sizes and SHA-256 of the files",
+    )
+
+
+def bundle_paths(archive: Archive, sources: Sequence[ImageSource], *, inputs: bool) -> dict[str, Path]:
+    """Paths of the files in a bundle."""
+    paths = {source.fits.name: archive.path_of(source.image.file) for source in sources}
+    if inputs:
+        names = sorted({file.name for source in sources for file in source.inputs})
+        rows = archive.rows(select_files("name, path", " WHERE name IN (SELECT unnest($1))"), [names])
+        paths |= dict.fromkeys(names, archive.root / "missing")
+        paths |= {row["name"]: archive.path_of(row["path"]) for row in rows}
+        calibration = {file.name for source in sources for file in source.calibration}
+        paths |= {name: _calibration_path(archive, name) for name in sorted(calibration)}
+    return paths
+
+
+def _calibration_path(archive: Archive, name: str) -> Path:
+    try:
+        return archive.path_of(calibration_place(archive.root, name))
+    except NotInArchive:
+        return archive.root / "missing"
 
 
 def citation(sources: Sequence[ImageSource]) -> str:

@@ -16,11 +16,9 @@ import numpy as np
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler
 
-from archive import Archive, Image, NotInArchive
-from archive.calibration import calibration_place
-from archive.index.schema import select_files
+from archive import Archive, Image
 from archive.layout import stamp
-from archive.scripts.bundle import FOLDER, ExtraFile, bundle_members
+from archive.scripts.bundle import FOLDER, ExtraFile, bundle_members, bundle_paths
 from archive.scripts.selections import AnimationLooks, OverlayLooks, animation_script, overlay_script
 from archive.scripts.sources import ImageSource, read_sources
 from archive.scripts.tables import images_csv, images_parquet
@@ -247,26 +245,6 @@ def bundle_pieces(
             package.writestr(entry, member.read(), zipfile.ZIP_DEFLATED if texts else zipfile.ZIP_STORED)
             yield drain.take()
     yield drain.take()
-
-
-def bundle_paths(archive: Archive, sources: Sequence[ImageSource], *, inputs: bool) -> dict[str, Path]:
-    """Paths of the files in a bundle."""
-    paths = {source.fits.name: archive.path_of(source.image.file) for source in sources}
-    if inputs:
-        names = sorted({file.name for source in sources for file in source.inputs})
-        rows = archive.rows(select_files("name, path", " WHERE name IN (SELECT unnest($1))"), [names])
-        paths |= dict.fromkeys(names, archive.root / "missing")
-        paths |= {row["name"]: archive.path_of(row["path"]) for row in rows}
-        calibration = {file.name for source in sources for file in source.calibration}
-        paths |= {name: _calibration_path(archive, name) for name in sorted(calibration)}
-    return paths
-
-
-def _calibration_path(archive: Archive, name: str) -> Path:
-    try:
-        return archive.path_of(calibration_place(archive.root, name))
-    except NotInArchive:
-        return archive.root / "missing"
 
 
 class _Drain(io.RawIOBase):

@@ -17,11 +17,11 @@ from archive import Archive, Flare, Image, ImageFilter, NotInArchive
 from archive.cubes import flare_cubes
 from archive.index.schema import FLARES
 from archive.regular_files import NotRegularFile, open_regular
-from archive.scripts.bundle import ExtraFile
+from archive.scripts.bundle import ExtraFile, bundle_paths
 from archive.scripts.sources import ImageSource, read_sources, with_recipe
 from dashboards.server.api.rows import row_document
 from dashboards.server.conditional import send_content
-from dashboards.server.downloads import announce, bundle_paths, bundle_pieces, check_size, send_bundle
+from dashboards.server.downloads import announce, bundle_pieces, check_size, send_bundle
 from dashboards.server.fair_queue import Busy
 from dashboards.server.fair_use import look_up_file, refuse_json
 from dashboards.server.responses import write_json_error

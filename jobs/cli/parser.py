@@ -16,7 +16,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from jobs.cli import calibration, commands, component_images, electron_maps, notices, regions, spectrum, users
+from jobs.cli import calibration, commands, component_images, deposit, electron_maps, notices, regions, spectrum, users
 from jobs.cli.imaging_options import add_imaging_options
 from jobs.queue.journal_file import FILE_NAME as JOURNAL_FILE
 from jobs.shared import logs
@@ -104,6 +104,9 @@ def build_parser() -> argparse.ArgumentParser:
     reproduce = add("reproduce", commands.run_reproduce, "run an image's recipe again and compare the pixels")
     reproduce.add_argument("image", metavar="IMAGE", help="a FITS file, or the id of an image of the archive")
 
+    package = add("deposit", deposit.run_deposit, "pack an image set for upload to a repository (RO-Crate)")
+    deposit.add_options(package)
+
     worker = add("worker", commands.run_worker, "work on the requests people submit, until told to stop")
     worker.add_argument("--once", action="store_true", help="leave when nothing waits")
 
@@ -137,7 +140,7 @@ def build_parser() -> argparse.ArgumentParser:
     user = add("user", users.run_user, "who may sign in: add, remove and list users, passwords, tokens")
     users.add_options(user)
 
-    for each in (demo, ingest, flares, previews, reproduce, worker, query, check, doctor, notify, user):
+    for each in (demo, ingest, flares, previews, reproduce, package, worker, query, check, doctor, notify, user):
         _add_archive_option(each)
     for each in (previews, worker):
         each.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default %(default)s)")

@@ -9,6 +9,7 @@ import shutil
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.resources import files
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urljoin
@@ -93,6 +94,24 @@ def test_metadata_of_search_engines(imaged_server: Any, imaged: Archive, run: An
         assert file["encodingFormat"] == "application/fits"
         assert re.fullmatch(r"[0-9a-f]{64}", file["sha256"])
     assert all(value["@type"] == "PropertyValue" and value["unitText"] for value in dataset["variableMeasured"])
+
+
+def words_of(document: Any) -> Iterator[str]:
+    """Keys and types in JSON-LD."""
+    for item in document if isinstance(document, list) else [document]:
+        if isinstance(item, dict):
+            yield item["@type"]
+            yield from (key for key in item if not key.startswith("@"))
+            for value in item.values():
+                yield from words_of(value)
+
+
+def test_the_words_of_the_metadata_are_those_of_schema_org(imaged_server: Any, run: Any) -> None:
+    """Every key and type is a term of schema.org; the list is that of RO-Crate, which has all of them."""
+    vocabulary = json.loads(files("rocrate.data").joinpath("ro-crate.jsonld").read_text())["@context"]
+    words = set(words_of(json.loads(fetch(f"{imaged_server.url}/image/{run.run_id}.jsonld")[1])))
+    assert {"Dataset", "DataDownload", "Organization", "temporalCoverage"} <= words
+    assert {word for word in words if vocabulary.get(word) != f"http://schema.org/{word}"} == set()
 
 
 def test_metadata_of_a_doi(imaged_server: Any, run: Any) -> None:
