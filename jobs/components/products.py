@@ -54,7 +54,9 @@ def save_components(made: ComponentImages, folder: Path, created: np.datetime64)
         folder,
         file_stem(made.components[0].images, made.channels.energy, made.recipe.component_id),
         {label: one.images for label, one in components.items()},
-        write=lambda path, label, method: write_component_image(path, made, components[label], method, created),
+        write=lambda path, label, method, name: write_component_image(
+            path, made, components[label], method, created, name=name
+        ),
         draw=lambda method: draw_components(made, method),
         describe=lambda files: describe_components(made, files),
     )

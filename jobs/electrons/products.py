@@ -70,7 +70,7 @@ def save_electron_maps(made: ElectronMaps, folder: Path, created: np.datetime64)
         folder,
         file_stem(made.maps[0].images, made.channels.energy, f"{made.recipe.electron_id}_electrons"),
         {label: one.images for label, one in maps.items()},
-        write=lambda path, label, method: write_electron_map(path, made, maps[label], method, created),
+        write=lambda path, label, method, name: write_electron_map(path, made, maps[label], method, created, name=name),
         draw=lambda method: draw_electron_maps(made, method),
         describe=lambda files: describe_electron_maps(made, files),
     )

@@ -79,7 +79,7 @@ def save_images(
     for method, image in images.images.items():
         path = folder / file_name(images, method)
         with atomic_path(path) as temporary:
-            write_image(temporary, images, method, created)
+            write_image(temporary, images, method, created, name=path.name)
         picture, small = path.with_suffix(".png") if pictures else None, path.with_suffix(".thumb.png")
         if picture is not None:
             write_bytes(picture, png(_picture(images, method, image)))

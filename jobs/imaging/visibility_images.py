@@ -37,7 +37,7 @@ def save_images(
     stem: str,
     images: Mapping[str, ImageSet],
     *,
-    write: Callable[[Path, str, Method], None],
+    write: Callable[[Path, str, Method, str], None],
     draw: Callable[[Method], Picture.Image],
     describe: Callable[[dict[str, Path]], dict[str, Any]],
 ) -> dict[str, Path]:
@@ -52,7 +52,7 @@ def save_images(
     images : mapping of str to ImageSet
         By a label that is part of their names.
     write : callable
-        Writes a FITS file: path, label, method.
+        Writes a FITS file: path, label, method, and the name that the file gets at last.
     draw : callable
         The picture of a method.
     describe : callable
@@ -69,7 +69,7 @@ def save_images(
         for method in one.images:
             path = files[f"{label} {method}"] = folder / f"{stem}_{label}_{method}.fits"
             with atomic_path(path) as temporary:
-                write(temporary, label, method)
+                write(temporary, label, method, path.name)
     for method in dict.fromkeys(method for one in images.values() for method in one.images):
         path = files[f"picture {method}"] = folder / f"{stem}_{method}.png"
         write_bytes(path, png(draw(method)))

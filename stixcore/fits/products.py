@@ -49,6 +49,8 @@ class ProductHeader:
         Whether the file is marked as not corrected because its counts may be summed on board.
     original_name : str
         Name under which the file was written (FILENAME); empty when it is unknown.
+    planning : mapping of str to str
+        What the file says of the plan of the observation (see ``PLANNING_KEYWORDS``); unknown values are left out.
     """
 
     name: str
@@ -64,6 +66,7 @@ class ProductHeader:
     bins_late: bool = False
     bins_kept_late: bool = False
     original_name: str = ""
+    planning: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

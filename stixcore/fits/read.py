@@ -34,7 +34,15 @@ from stixcore.fits.products import (
     TableSummary,
     Times,
 )
-from stixcore.fits.spec import EPHEMERIS_KEYWORDS, EPHEMERIS_TEXTS, IMAGEABLE, SPECS, ProductKind
+from stixcore.fits.spec import (
+    EPHEMERIS_KEYWORDS,
+    EPHEMERIS_TEXTS,
+    IMAGEABLE,
+    PLANNING_BLANKS,
+    PLANNING_KEYWORDS,
+    SPECS,
+    ProductKind,
+)
 from stixcore.fits.structure import checked_stream
 from stixcore.instrument.tables import N_DETECTORS, N_PIXELS, pixel_area
 
@@ -262,6 +270,7 @@ class _Product:
             bins_kept_late=BINS_KEPT_LATE in comment,
             bins_late=bool(late) and self.kind in IMAGEABLE,
             original_name=str(primary.get("FILENAME", "")).strip(),
+            planning=_planning(primary),
         )
 
     def control_value(self, name: str) -> float:
@@ -392,6 +401,12 @@ def _has_valid_type(keyword: str, value: object) -> bool:
     """Whether a header keyword of the observer has a value of the correct type; otherwise it is ignored."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return isinstance(value, str) if keyword in EPHEMERIS_TEXTS else is_number
+
+
+def _planning(primary: fits.Header) -> dict[str, str]:
+    """Keywords of the plan that have a value."""
+    texts = {key: primary[key].strip() for key in PLANNING_KEYWORDS if isinstance(primary.get(key), str)}
+    return {key: text for key, text in texts.items() if text not in PLANNING_BLANKS}
 
 
 def _version(primary: fits.Header) -> str:

@@ -164,3 +164,7 @@ EPHEMERIS_KEYWORDS: tuple[str, ...] = (
 )  # fmt: skip
 #: Keywords among them that are text.
 EPHEMERIS_TEXTS = frozenset({"SPICE_MK"})
+#: Keywords of the plan of the observation that are copied from the science file to every image.
+PLANNING_KEYWORDS: tuple[str, ...] = ("SOOPTYPE", "SOOPNAME", "OBS_ID", "OBS_MODE", "TARGET")
+#: What files write there for an unknown value; "obs_id" is in all files of 2020 to 2022.
+PLANNING_BLANKS = frozenset({"", "none", "obs_id"})

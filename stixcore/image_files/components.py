@@ -9,13 +9,13 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from stixcore.image_files.header import Card
 from stixcore.image_files.layout import (
     COMPONENT_RECIPE_EXTENSION,
     RECIPE_EXTENSION,
     SEPARATION_EXTENSION,
     WEIGHTS_EXTENSION,
 )
+from stixcore.image_files.standard import Card
 from stixcore.image_files.write import image_hdus, text_table, write_hdus
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging_spectroscopy.component_images import ComponentImage, ComponentImages
@@ -24,7 +24,13 @@ _FLUX = "ct s-1 cm-2 keV-1"
 
 
 def write_component_image(
-    path: Path, made: ComponentImages, component: ComponentImage, method: Method, created: np.datetime64
+    path: Path,
+    made: ComponentImages,
+    component: ComponentImage,
+    method: Method,
+    created: np.datetime64,
+    *,
+    name: str | None = None,
 ) -> None:
     """Write one image of a component with CHECKSUM and DATASUM; not atomically, see `write_image`.
 
@@ -41,6 +47,8 @@ def write_component_image(
     method : Method
     created : datetime64
         Creation time, written as DATE.
+    name : str, optional
+        Name that the file gets at last, written as FILENAME; without it that of ``path``.
     """
     hdus = image_hdus(component.images, method, created)
     del hdus[RECIPE_EXTENSION]
@@ -50,7 +58,7 @@ def write_component_image(
     hdus.append(text_table(made.recipe.to_json(), COMPONENT_RECIPE_EXTENSION))
     hdus.append(_weights_table(made))
     hdus.append(_separation_table(made))
-    write_hdus(path, hdus, created)
+    write_hdus(path, hdus, created, name=name)
 
 
 def _cards(made: ComponentImages, component: ComponentImage) -> Iterator[Card]:

@@ -9,13 +9,13 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from stixcore.image_files.header import Card
 from stixcore.image_files.layout import (
     CHANNELS_EXTENSION,
     ELECTRON_RECIPE_EXTENSION,
     ELECTRONS_EXTENSION,
     RECIPE_EXTENSION,
 )
+from stixcore.image_files.standard import Card
 from stixcore.image_files.write import image_hdus, text_table, write_hdus
 from stixcore.imaging.reconstruction import Method
 from stixcore.imaging_spectroscopy.electron_maps import FLUX_UNIT, ElectronMap, ElectronMaps
@@ -26,7 +26,7 @@ _SHORT = "1E50 s-1 cm-2 keV-1"
 
 
 def write_electron_map(
-    path: Path, made: ElectronMaps, one: ElectronMap, method: Method, created: np.datetime64
+    path: Path, made: ElectronMaps, one: ElectronMap, method: Method, created: np.datetime64, *, name: str | None = None
 ) -> None:
     """Write one electron map with CHECKSUM and DATASUM; not atomically, see `write_image`.
 
@@ -44,6 +44,8 @@ def write_electron_map(
     method : Method
     created : datetime64
         Creation time, written as DATE.
+    name : str, optional
+        Name that the file gets at last, written as FILENAME; without it that of ``path``.
     """
     hdus = image_hdus(one.images, method, created)
     del hdus[RECIPE_EXTENSION]
@@ -56,7 +58,7 @@ def write_electron_map(
     hdus.append(text_table(made.recipe.to_json(), ELECTRON_RECIPE_EXTENSION))
     hdus.append(_channels_table(made))
     hdus.append(_electrons_table(made, made.maps.index(one)))
-    write_hdus(path, hdus, created)
+    write_hdus(path, hdus, created, name=name)
 
 
 def _in_electrons(hdu: fits.PrimaryHDU | fits.BinTableHDU) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from astropy.io import fits
 
 from stixcore.coordinates import SOLAR_RADIUS, stix_to_hpc
+from stixcore.image_files.standard import Card, observer_cards, photon_cards, provenance_cards, range_cards
 from stixcore.imaging.reconstruction import Method, Reconstruction
 from stixcore.imaging.trust import Aspect, verdict
 from stixcore.instrument.geometry import LOCATION_LABELS
@@ -16,8 +16,6 @@ from stixcore.prepare import apparent_radius
 from stixcore.reconstruct import ImageSet
 from stixcore.software import CREATOR, software_version
 from stixcore.times import format_time
-
-Card = tuple[str, Any, str]
 
 #: Replacements for characters that headers cannot contain.
 _ASCII = str.maketrans(
@@ -55,6 +53,7 @@ def image_header(images: ImageSet, method: Method, created: np.datetime64) -> fi
     header = fits.Header()
     header["LONGSTRN"] = ("OGIP 1.0", "long strings go on in CONTINUE cards")
     for group in (
+        provenance_cards(images),
         _wcs_cards(image),
         _time_cards(images, created),
         _observer_cards(images),
@@ -64,7 +63,7 @@ def image_header(images: ImageSet, method: Method, created: np.datetime64) -> fi
     ):
         for key, value, comment in group:
             if value is not None:
-                header[key] = (_card_text(value) if isinstance(value, str) else value, comment)
+                header[key] = (card_text(value) if isinstance(value, str) else value, comment)
     header["RECIPEID"] = (recipe.recipe_id, "hash of everything that determines the image")
     header["CREATOR"] = (CREATOR, "software")
     header["VERS_SW"] = (software_version(), "version of the software")
@@ -74,13 +73,14 @@ def image_header(images: ImageSet, method: Method, created: np.datetime64) -> fi
     return header
 
 
-def _card_text(text: str) -> str:
+def card_text(text: str) -> str:
     """Text for a header: characters that are not printable ASCII, which file names may contain, are escaped."""
     return text if text.isascii() and text.isprintable() else text.encode("unicode_escape").decode()
 
 
 def _wcs_cards(image: Reconstruction) -> Iterator[Card]:
     (ny, nx), pixel, (x, y) = image.grid.shape, image.grid.pixel, image.grid.center
+    yield "WCSNAME", "Helioprojective-cartesian", ""
     yield "WCSAXES", 2, "helioprojective, seen from Solar Orbiter"
     yield "CTYPE1", "HPLN-TAN", "solar west"
     yield "CTYPE2", "HPLT-TAN", "solar north"
@@ -97,12 +97,14 @@ def _wcs_cards(image: Reconstruction) -> Iterator[Card]:
     yield "PC1_2", 0.0, ""
     yield "PC2_1", 0.0, ""
     yield "PC2_2", 1.0, ""
+    yield "CROTA", 0.0, "[deg] solar north is up"  # CROTA1 and CROTA2 may not be with PC
 
 
 def _time_cards(images: ImageSet, created: np.datetime64) -> Iterator[Card]:
     pixels, ephemeris = images.pixels, images.pixels.header.ephemeris
     start, end = pixels.t_start, pixels.t_end
     yield "TIMESYS", "UTC", "UTC at Solar Orbiter"
+    yield "MJDREF", 0.0, "[d] no times here are relative to another one"
     yield "DATE-OBS", format_time(start), "start, UTC at Solar Orbiter"
     yield "DATE-BEG", format_time(start), "start, UTC at Solar Orbiter"
     yield "DATE-AVG", format_time(start + (end - start) // 2), "middle, UTC at Solar Orbiter"
@@ -135,15 +137,23 @@ def _observer_cards(images: ImageSet) -> Iterator[Card]:
     yield "RSUN_REF", SOLAR_RADIUS, "[m]"
     yield "RSUN_ARC", radius, "[arcsec] apparent solar radius"
     yield "RSUN_OBS", radius, "[arcsec] apparent solar radius"
-    yield "HGLN_OBS", known(pointing.stonyhurst_lon, "HGLN_OBS"), "[deg] Stonyhurst longitude"
-    yield "HGLT_OBS", known(pointing.b0, "HGLT_OBS"), "[deg] heliographic latitude (B0)"
-    yield "DSUN_OBS", known(pointing.dsun, "DSUN_OBS"), "[m] distance from Sun centre"
-    same_longitude = ephemeris.get("CRLN_OBS") == ephemeris.get("HGLN_OBS")
+    lon, lat, distance = (
+        known(value, keyword)
+        for value, keyword in (
+            (pointing.stonyhurst_lon, "HGLN_OBS"),
+            (pointing.b0, "HGLT_OBS"),
+            (pointing.dsun, "DSUN_OBS"),
+        )
+    )
+    yield "HGLN_OBS", lon, "[deg] Stonyhurst longitude"
+    yield "HGLT_OBS", lat, "[deg] heliographic latitude (B0)"
+    yield "DSUN_OBS", distance, "[m] distance from Sun centre"
+    yield from observer_cards(images, lon, lat, distance)
     same_height = ephemeris.get("HAEZ_OBS") == ephemeris.get("HAEX_OBS")
     for key, value in ephemeris.items():
-        # Early files repeat the Stonyhurst longitude as Carrington's, and HAEX as HAEZ: do not copy wrong values.
-        wrong = (key in ("CRLN_OBS", "CRLT_OBS") and same_longitude) or (key == "HAEZ_OBS" and same_height)
-        if not wrong and key not in ("RSUN_ARC", "HGLN_OBS", "HGLT_OBS", "DSUN_OBS"):
+        # Early files repeat HAEX as HAEZ: do not copy a wrong value.
+        wrong = key == "HAEZ_OBS" and same_height
+        if not wrong and key not in ("RSUN_ARC", "HGLN_OBS", "HGLT_OBS", "CRLN_OBS", "CRLT_OBS", "DSUN_OBS"):
             yield key, value, ""
 
 
@@ -160,11 +170,13 @@ def _data_cards(images: ImageSet, image: Reconstruction, method: Method) -> Iter
     yield "OBS_TYPE", "STIX-map", ""
     yield "BTYPE", "X-ray count flux", ""
     yield "BUNIT", image.unit, ""
+    yield from range_cards(image.image)
     yield "ENERGY_L", float(energy[0]), "[keV]"
     yield "ENERGY_H", float(energy[1]), "[keV]"
+    yield from photon_cards(energy)
     yield "REQ_EL", float(recipe.energy_range[0]), "[keV] energy range that was asked for"
     yield "REQ_EH", float(recipe.energy_range[1]), "[keV] its end"
-    # No WAVELNTH/WAVEUNIT: sunpy converts "keV" to lower case and then warns that the unit is unknown.
+    # No WAVELNTH in keV: sunpy converts WAVEUNIT to lower case and then warns that the unit is unknown.
     yield "ALG_USED", str(method), "imaging algorithm"
     if method in recipe.packages:
         yield "ALG_PKG", str(recipe.packages[method]), "package of the algorithm"

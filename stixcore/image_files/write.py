@@ -17,7 +17,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from stixcore.coordinates import Pointing
-from stixcore.image_files.header import image_header
+from stixcore.image_files.header import card_text, image_header
 from stixcore.image_files.layout import (
     CANDIDATES_EXTENSION,
     LOCATOR_EXTENSION,
@@ -210,7 +210,9 @@ def image_hdus(images: ImageSet, method: Method, created: np.datetime64) -> fits
     return hdus
 
 
-def write_image(path: Path, images: ImageSet, method: Method, created: np.datetime64) -> None:
+def write_image(
+    path: Path, images: ImageSet, method: Method, created: np.datetime64, *, name: str | None = None
+) -> None:
     """Write one image with CHECKSUM and DATASUM.
 
     The file is not written atomically; to avoid partial files, write to a temporary name and rename.
@@ -223,12 +225,15 @@ def write_image(path: Path, images: ImageSet, method: Method, created: np.dateti
     method : Method
     created : datetime64
         Creation time, written as DATE.
+    name : str, optional
+        Name that the file gets at last, written as FILENAME; without it that of ``path``.
     """
-    write_hdus(path, image_hdus(images, method, created), created)
+    write_hdus(path, image_hdus(images, method, created), created, name=name)
 
 
-def write_hdus(path: Path, hdus: fits.HDUList, created: np.datetime64) -> None:
-    """Write tables and image with CHECKSUM and DATASUM; an existing file is replaced."""
+def write_hdus(path: Path, hdus: fits.HDUList, created: np.datetime64, *, name: str | None = None) -> None:
+    """Write tables and image with FILENAME, CHECKSUM and DATASUM; an existing file is replaced."""
+    hdus[0].header.set("FILENAME", card_text(name or path.name), "", after="LONGSTRN")
     hdus.update_extend()  # all keywords must be set before the checksum
     for hdu in hdus:
         hdu.add_checksum(when=f"on {format_time(created)}")  # the default comment is the current time
