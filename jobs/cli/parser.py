@@ -16,7 +16,18 @@ from typing import NoReturn
 
 import numpy as np
 
-from jobs.cli import calibration, commands, component_images, deposit, electron_maps, notices, regions, spectrum, users
+from jobs.cli import (
+    calibration,
+    commands,
+    component_images,
+    deposit,
+    electron_maps,
+    notices,
+    regions,
+    spectrum,
+    users,
+    validation,
+)
 from jobs.cli.imaging_options import add_imaging_options
 from jobs.queue.journal_file import FILE_NAME as JOURNAL_FILE
 from jobs.shared import logs
@@ -97,7 +108,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     previews = add("previews", commands.run_previews, "images of every science file that lacks them")
     _add_preview_options(previews)
-    _add_image_options(add("image", commands.run_image, "images of one time and energy range of a file"))
+    _add_image_commands(add)
 
     _add_spectrum_commands(add)
 
@@ -232,6 +243,12 @@ def _add_doctor_options(doctor: argparse.ArgumentParser) -> None:
         "--pages", default="http://127.0.0.1:5006", metavar="URL", help="default %(default)s; '' to leave them out"
     )
     doctor.add_argument("--json", action="store_true", help="print the answers as one JSON array")
+
+
+def _add_image_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+    _add_image_options(add("image", commands.run_image, "images of one time and energy range of a file"))
+    text = "check anybody's STIX maps against the metadata standard of Solar Orbiter"
+    validation.add_options(add("validate", validation.run_validate, text))
 
 
 def _add_image_options(image: argparse.ArgumentParser) -> None:
