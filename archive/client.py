@@ -1,4 +1,4 @@
-"""A client of the archive's API, for scripts and notebooks: rows as dictionaries, FITS files as `sunpy` maps.
+"""A client of the archive's API, for scripts and notebooks: rows, tables and data frames, FITS files as `sunpy` maps.
 
     from archive.client import ArchiveClient
 
@@ -6,9 +6,12 @@
     for image in stix.images(start="2022-11-11", method="clean", limit=5):
         print(image["t_start"], image["peak_hpc_x"], image["peak_hpc_y"])
 
-It needs only the standard library, and sunpy for `ArchiveClient.map`. A copy of this file beside a script works without
-the package (``from client import ArchiveClient``). It is the one module of the archive package that uses the network.
-It imports nothing from the package and is not imported by it.
+    stix.flares(goes_min="M1").to_table()      # astropy, with units and times
+    stix.flares(goes_min="M1").to_pandas()
+
+It needs only the standard library; tables and data frames need the extra ``client``, maps the extra ``fido``. A copy of
+this file beside a script works without the package (``from client import ArchiveClient``), except for those. With
+`archive.fido` it is the part of the package that uses the network.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ import time
 import urllib.error
 import urllib.request
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -34,6 +37,9 @@ _PAGE = 500
 _BLOCK = 1 << 20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,150}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+#: Answers of a server that is busy or being restarted.
+_BUSY = frozenset({429, 502, 503, 504})
+_LONGEST_WAIT_S = 60.0
 #: Final states of a request.
 _ENDED = frozenset({"done", "failed", "cancelled"})
 
@@ -49,19 +55,82 @@ class ApiError(Exception):
         HTTP status; 0 when there was no answer.
     field, value : str
         Parameter or key that the server refused, and its value.
+    temporary : bool
+        Whether the same call may succeed later: the server is busy or being restarted.
+    retry_after_s : float
+        When the server asks for it to be repeated, s; 0 if it says nothing.
     """
 
-    def __init__(self, sentence: str, status: int = 0, field: str = "", value: str = "") -> None:
+    def __init__(
+        self,
+        sentence: str,
+        status: int = 0,
+        field: str = "",
+        value: str = "",
+        *,
+        temporary: bool = False,
+        retry_after_s: float = 0.0,
+    ) -> None:
         super().__init__(sentence)
         self.status, self.field, self.value = status, field, value
+        self.temporary, self.retry_after_s = temporary, retry_after_s
 
 
 class RequestFailed(Exception):
     """A request failed or was cancelled; the message is the reason."""
 
 
+class Rows(list[Row]):
+    """Rows of an answer: a list of dictionaries that turns into tables, and shows itself in notebooks.
+
+    Attributes
+    ----------
+    kind : str
+        "flares", "images", "spectra", "region-spectra", "science-files" or "requests".
+    units : mapping of str to str
+        Unit by column; columns without one are left out.
+    clock : str
+        What the times are.
+    server : str
+        Address of the pages.
+    """
+
+    def __init__(
+        self, rows: Iterable[Row] = (), kind: str = "", units: Mapping[str, str] | None = None, clock: str = "",
+        server: str = "",
+    ) -> None:  # fmt: skip
+        super().__init__(rows)
+        self.kind, self.units, self.clock, self.server = kind, dict(units or {}), clock, server
+
+    def to_table(self) -> Any:
+        """The rows as an `astropy.table.Table`.
+
+        Columns have units; times are `astropy.time.Time` (UTC); numbers without a value are masked; lists and objects
+        are JSON text.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            Without the extra ``client``.
+        """
+        return _conversions().to_table(self)
+
+    def to_pandas(self) -> Any:
+        """The rows as a `pandas.DataFrame`; times are UTC, units are in ``attrs["units"]``. Raises as `to_table`."""
+        return _conversions().to_pandas(self)
+
+    def _repr_html_(self) -> str | None:
+        try:
+            return str(_conversions().rows_html(self))
+        except ModuleNotFoundError:
+            return None  # this file alone: shown as a list
+
+
 class ArchiveClient:
     """The API of one server.
+
+    Calls that only ask are repeated when the server is busy or being restarted (429, 502, 503, 504, a connection that
+    breaks); those that submit are not.
 
     Parameters
     ----------
@@ -73,10 +142,21 @@ class ArchiveClient:
         Folder for downloaded files. Default: ``stix-flare-archive`` in the user's cache folder.
     timeout_s : float
         Timeout of a call, s.
+    retries : int
+        How often a call that only asks is repeated.
+    sleep : callable
+        Waits for a number of seconds.
     """
 
     def __init__(
-        self, address: str, token: str | None = None, *, cache: Path | None = None, timeout_s: float = 60.0
+        self,
+        address: str,
+        token: str | None = None,
+        *,
+        cache: Path | None = None,
+        timeout_s: float = 60.0,
+        retries: int = 3,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         parts = urlsplit(address)
         if parts.scheme not in {"http", "https"} or not parts.netloc:
@@ -86,6 +166,7 @@ class ArchiveClient:
         self._token = token if token is not None else os.environ.get(TOKEN_VARIABLE)
         self._cache = cache or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "stix-flare-archive"
         self._timeout_s = timeout_s
+        self._retries, self._sleep = retries, sleep
         if self._token and parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
             warnings.warn(f"the token is sent to {parts.netloc} unencrypted; use https", stacklevel=2)
 
@@ -94,7 +175,7 @@ class ArchiveClient:
 
     # -- finding data -------------------------------------------------------------------------------------------------
 
-    def flares(self, *, limit: int | None = None, **which: Any) -> list[Row]:
+    def flares(self, *, limit: int | None = None, **which: Any) -> Rows:
         """Flares, newest first.
 
         Parameters
@@ -138,7 +219,7 @@ class ArchiveClient:
             part.unlink(missing_ok=True)
         return path
 
-    def images(self, *, limit: int | None = None, **which: Any) -> list[Row]:
+    def images(self, *, limit: int | None = None, **which: Any) -> Rows:
         """Images, newest first; parameters and errors as for `flares`.
 
         ``which``: start, end, uid, flare_id, method (one or a list), energy_low, energy_high [keV], trusted and others.
@@ -155,7 +236,7 @@ class ArchiveClient:
         """
         return self._call(f"images/{quote(image_id, safe='')}")
 
-    def spectra(self, *, limit: int | None = None, **which: Any) -> list[Row]:
+    def spectra(self, *, limit: int | None = None, **which: Any) -> Rows:
         """Spectra with their fits, newest first; parameters and errors as for `flares`.
 
         ``which``: start, end, uid, flare_id, kind, model, verdict, temperature_min, temperature_max [MK], delta_min,
@@ -173,7 +254,7 @@ class ArchiveClient:
         """
         return self._call(f"spectra/{quote(spectrum_id, safe='')}")
 
-    def region_spectra(self, *, limit: int | None = None, **which: Any) -> list[Row]:
+    def region_spectra(self, *, limit: int | None = None, **which: Any) -> Rows:
         """Spectra of regions of images, newest first; parameters and errors as for `flares`.
 
         ``which``: start, end, uid, flare_id, kind, method, verdict, author and others.
@@ -190,7 +271,7 @@ class ArchiveClient:
         """
         return self._call(f"region-spectra/{quote(region_id, safe='')}")
 
-    def science_files(self, *, limit: int | None = None, **which: Any) -> list[Row]:
+    def science_files(self, *, limit: int | None = None, **which: Any) -> Rows:
         """Science files, newest first; ``which``: start, end, product, uid, background, text, …; errors as `flares`."""
         return self._list("science-files", which, limit)
 
@@ -366,7 +447,7 @@ class ArchiveClient:
         """Status of a request, with the results so far under ``parts``."""
         return self._call(f"requests/{request_id:d}")
 
-    def requests(self, *, limit: int | None = None, **which: Any) -> list[Row]:
+    def requests(self, *, limit: int | None = None, **which: Any) -> Rows:
         """Your requests, newest first; ``which``: state, uid."""
         return self._list("requests", which, limit)
 
@@ -430,16 +511,18 @@ class ArchiveClient:
             if time.monotonic() - begin + poll_s > timeout_s:
                 message = f"request {request_id} has not ended within {timeout_s:g} s"
                 raise TimeoutError(message)
-            time.sleep(poll_s)
+            self._sleep(poll_s)
 
     # -----------------------------------------------------------------------------------------------------------------
 
-    def _list(self, what: str, which: Mapping[str, Any], limit: int | None) -> list[Row]:
-        rows: list[Row] = []
+    def _list(self, what: str, which: Mapping[str, Any], limit: int | None) -> Rows:
+        rows = Rows(kind=what, server=self._root.removesuffix("/api/v1/"))
         for page in self._pages(f"{what}{_query({**which, 'limit': min(limit or _PAGE, _PAGE)})}"):
+            rows.units, rows.clock = page.get("units", {}), page.get("clock", "")
             rows += page["items"]
             if limit is not None and len(rows) >= limit:
-                return rows[:limit]
+                del rows[limit:]
+                break
         return rows
 
     def _pages(self, address: str) -> Iterator[Row]:
@@ -459,6 +542,17 @@ class ArchiveClient:
         return document
 
     def _open(self, address: str, body: bytes | None = None) -> HTTPResponse:
+        """Response to a call, which is repeated if it only asks and the server is busy."""
+        for attempt in range(self._retries if body is None else 0):
+            try:
+                return self._try(address, body)
+            except ApiError as error:
+                if not error.temporary:
+                    raise
+                self._sleep(min(max(error.retry_after_s, 2.0**attempt), _LONGEST_WAIT_S))
+        return self._try(address, body)
+
+    def _try(self, address: str, body: bytes | None) -> HTTPResponse:
         """Response to one call. Redirects are not followed, so that the token stays with this server."""
         url = urljoin(self._root, address)
         if urlsplit(url)[:2] != urlsplit(self._root)[:2]:
@@ -476,8 +570,9 @@ class ArchiveClient:
             with error:
                 raise _refusal(error) from error
         except (OSError, HTTPException) as error:
-            message = f"{self._root} cannot be reached: {getattr(error, 'reason', error)}"
-            raise ApiError(message) from error
+            reason = getattr(error, "reason", error)
+            message = f"{self._root} cannot be reached: {reason}"
+            raise ApiError(message, temporary=isinstance(reason, ConnectionError)) from error
         return response
 
     def _download(self, address: str, name: str, sha256: str, folder: str = "") -> Path:
@@ -527,11 +622,26 @@ def _text(value: Any) -> str:
 
 
 def _refusal(error: urllib.error.HTTPError) -> ApiError:
+    wait = error.headers.get("Retry-After", "") if error.headers else ""
+    again: dict[str, Any] = {
+        "temporary": error.code in _BUSY,
+        "retry_after_s": float(wait) if wait.isdecimal() else 0.0,
+    }
     try:
         document = json.loads(error.read())
-        return ApiError(document["error"], error.code, document.get("field", ""), document.get("value", ""))
+        return ApiError(document["error"], error.code, document.get("field", ""), document.get("value", ""), **again)
     except (ValueError, KeyError, TypeError, AttributeError, HTTPException):
-        return ApiError(f"{error.url} answers {error.code} {error.reason}", error.code)
+        return ApiError(f"{error.url} answers {error.code} {error.reason}", error.code, **again)
+
+
+def _conversions() -> Any:
+    """Tables and HTML, which a copy of this file alone does not have."""
+    try:
+        import archive.client_tables as found
+    except ModuleNotFoundError as error:
+        message = f'tables need the package {error.name}; install it with: pip install "stix-flare-archive[client]"'
+        raise ModuleNotFoundError(message, name=error.name) from error
+    return found
 
 
 def _done_or_raise(row: Row) -> Row:

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from archive import Archive, Flare, ingest
+from archive import Archive, Flare
+from archive.ingest.ingest import ingest
 from benchmarks.accuracy_page import PAGE, replace_section
 from benchmarks.november_2022 import FOLDER
 from benchmarks.timing import print_table

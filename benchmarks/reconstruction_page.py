@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from archive import Archive, ingest
+from archive import Archive
 from archive.accounts import Accounts, Role
+from archive.ingest.ingest import ingest
 from benchmarks.chromium import JUDGED, chromium, judged, serving
 from benchmarks.real_data import SHARED_DATA
 from benchmarks.timing import print_table

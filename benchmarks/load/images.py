@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
-from archive import Archive, Image, ImageFilter, Run, RunKind, ingest
+from archive import Archive, Image, ImageFilter, Run, RunKind
+from archive.ingest.ingest import ingest
 from archive.layout import image_id
 from jobs.previews.run import make_previews
 from stixcore.simulation.campaign import simulate_campaign

@@ -21,9 +21,10 @@ from typing import IO, Any
 
 from tornado.web import HTTPError, RequestHandler, StaticFileHandler
 
-from archive import Archive, NotInArchive, read_region_record
+from archive import Archive, NotInArchive
 from archive.calibration import calibration_place
 from archive.cubes import cube_file
+from archive.index.recorded import REGION_RECORDS
 from archive.index.schema import FILE_KINDS
 from archive.index.sql import select
 from archive.layout import REGIONS_RECORD, SPECTRUM_FILES
@@ -165,7 +166,7 @@ def _of_regions(archive: Archive, key: str, visitor: Visitor) -> FoundFile:
     """A file of the spectra of regions that their record names, or the record."""
     region_id, _, name = key.partition("/")
     regions = visible_regions(archive, region_id, visitor)
-    record = read_region_record(archive.path_of(regions.folder))
+    record = REGION_RECORDS.read_own(archive.path_of(regions.folder))
     suffix = PurePosixPath(name).suffix
     if name not in (REGIONS_RECORD, *(record.sha256 if record else ())) or suffix not in _REGION_MEDIA:
         message = f"spectra of regions {region_id!r} have no file {name!r}"

@@ -9,7 +9,8 @@ from html import escape
 from typing import Any
 from urllib.parse import quote
 
-from archive import Archive, RegionFilter, RegionSpectra, read_region_record
+from archive import Archive, RegionFilter, RegionSpectra
+from archive.index.recorded import REGION_RECORDS
 from archive.layout import REGIONS_RECORD
 from dashboards.shared import formatting
 from dashboards.shared.access import Visitor
@@ -71,7 +72,7 @@ def _read(archive: Archive, row: RegionSpectra) -> FiledRegions:
         form = filed_regions_address(RegionRecipe.from_json(row.recipe))
     except StixError:
         form = ""
-    record = read_region_record(archive.path_of(row.folder))
+    record = REGION_RECORDS.read_own(archive.path_of(row.folder))
     if record is None:
         return FiledRegions(row, form=form)
     try:

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from archive import Archive, Outcome, OutcomeStatus, Run, RunStatus, ingest
+from archive import Archive, Outcome, OutcomeStatus, Run, RunStatus
 from archive.calibration import calibration_catalog
+from archive.ingest.ingest import ingest
 from jobs.cli.imaging_options import imaging_options
 from jobs.imaging.products import describe, save_images, save_report
 from jobs.shared.limits import Limits

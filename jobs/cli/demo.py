@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from archive import Archive, Outcome, OutcomeStatus, Run, RunFilter, RunStatus, ingest
+from archive import Archive, Outcome, OutcomeStatus, Run, RunFilter, RunStatus
+from archive.ingest.ingest import ingest
 from jobs.executors.base import Executor
 from jobs.flares.detect import detect_flares
 from jobs.flares.refresh import refresh_flares

@@ -20,8 +20,9 @@ from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
-from archive import Archive, InvalidName, Outcome, ingest, parse_file_name, version_rank
+from archive import Archive, InvalidName, Outcome, parse_file_name, version_rank
 from archive.index.schema import select_files
+from archive.ingest.ingest import ingest
 from archive.ingest.quarantine import NOTE
 from archive.layout import FileName
 from jobs.fetch.companions import (

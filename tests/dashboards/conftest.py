@@ -37,7 +37,6 @@ from archive import (
     image_folder,
     image_id,
     image_name,
-    ingest,
     regions_folder,
     skipped_run_id,
     spectrum_folder,
@@ -46,6 +45,7 @@ from archive import (
 from archive.accounts import Accounts, Role
 from archive.index.recorded import REGION_RECORDS
 from archive.index.series import COUNTS, LIGHT_CURVES, day_file, month_file, write_rows
+from archive.ingest.ingest import ingest
 from archive.layout import RESPONSE_FILE, SPECTRUM_FILE
 from archive.lightcurves.minutes import minutes_of
 from jobs.previews.run import make_previews

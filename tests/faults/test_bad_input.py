@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from mutations import break_file, originals
 from trials import MEMORY, UNNAMED, run_trials
 
-from archive import Archive, OutcomeStatus, ingest
+from archive import Archive, OutcomeStatus
+from archive.ingest.ingest import ingest
 from archive.ingest.quarantine import NOTE
 from stixcore.errors import InvalidProduct
 from stixcore.fits.read import read_aspect, read_light_curve, read_pixel_data, read_spectrogram

@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archive import Archive, Outcome, OutcomeStatus, ingest
+from archive import Archive, Outcome, OutcomeStatus
 from archive.checks.findings import Code, is_sound
 from archive.checks.run import check
 from archive.index.schema import select_files
+from archive.ingest.ingest import ingest
 from jobs.cli.parser import main as stix_jobs
 from stixcore.recipe import sha256_of
 
@@ -176,7 +177,8 @@ TAKE_ALL = """
 import sys
 from pathlib import Path
 import numpy as np
-from archive import Archive, ingest
+from archive import Archive
+from archive.ingest.ingest import ingest
 for outcome in ingest(Archive(sys.argv[1]), map(Path, sys.argv[2:]), np.datetime64("2026-11-22T12:00:00", "us")):
     print(outcome.status)
 """

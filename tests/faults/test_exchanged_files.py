@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from commands import stix_jobs
 
-from archive import Archive, ingest
+from archive import Archive
+from archive.ingest.ingest import ingest
 from jobs.fetch.download import PARTIAL, download
 from jobs.fetch.transport import Transport
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from archive import Archive, OutcomeStatus, ingest
+from archive import Archive, OutcomeStatus
+from archive.ingest.ingest import ingest
 from stixcore.errors import InvalidProduct
 from stixcore.fits.read import read_aspect, read_pixel_data
 

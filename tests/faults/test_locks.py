@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from commands import stix_jobs
 
-from archive import Archive, ingest
+from archive import Archive
 from archive.checks.findings import Level
 from archive.checks.run import check
+from archive.ingest.ingest import ingest
 from jobs.cli.lock_probe import locks_hold
 
 pytestmark = pytest.mark.system

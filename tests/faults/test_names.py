@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from commands import Ran, stix_jobs
 
-from archive import Archive, ingest
+from archive import Archive
+from archive.ingest.ingest import ingest
 from jobs.imaging.uploads import UploadRefused, check_upload
 from jobs.queue.claimed import sentence_of
 from jobs.shared.logs import escape_records

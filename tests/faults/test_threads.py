@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from commands import stix_jobs
 
-from archive import Archive, QueryRefused, QueryTimeout, ingest
+from archive import Archive, QueryRefused, QueryTimeout
+from archive.ingest.ingest import ingest
 
 pytestmark = pytest.mark.system
 
@@ -49,7 +50,7 @@ def test_no_thread_outlives_its_call(archive: Archive, monkeypatch: pytest.Monke
     """No thread is alive after a call that had a time limit, however the call ended."""
     seen: list[threading.Thread] = []
 
-    class Watched(threading.Timer):
+    class Watched(threading.Thread):
         def start(self) -> None:
             seen.append(self)
             super().start()
@@ -58,7 +59,7 @@ def test_no_thread_outlives_its_call(archive: Archive, monkeypatch: pytest.Monke
             super().run()
             threading.Event().wait(0.2)  # a busy machine lets it end late
 
-    monkeypatch.setattr(threading, "Timer", Watched)
+    monkeypatch.setattr("archive.index.reader.threading.Thread", Watched)
     archive.query("SELECT name FROM science_files", time_limit_s=60)
     with pytest.raises(QueryRefused):
         archive.query("SELECT nothing FROM science_files", time_limit_s=60)

@@ -6,7 +6,8 @@ import shutil
 import numpy as np
 import pytest
 
-from archive import Archive, ingest
+from archive import Archive
+from archive.ingest.ingest import ingest
 from jobs.cli.parser import main
 from jobs.previews.run import make_previews
 from stixcore.simulation.campaign import simulate_campaign

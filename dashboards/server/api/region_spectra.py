@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from archive import Archive, RegionFilter, RegionSpectra, read_region_record
+from archive import Archive, RegionFilter, RegionSpectra
+from archive.index.recorded import REGION_RECORDS
 from archive.index.schema import REGION_SPECTRA
 from archive.layout import REGIONS_RECORD
 from dashboards.server.api import parameters as p
@@ -35,7 +36,7 @@ def region_spectra(archive: Archive, call: Call) -> Reply:
 def region_spectrum(archive: Archive, call: Call) -> Reply:
     """Spectra of regions with the content of their record; null if it is damaged, which the next check reports."""
     found = visible_regions(archive, call.path["region_id"], call.visitor)
-    record = read_region_record(archive.path_of(found.folder))
+    record = REGION_RECORDS.read_own(archive.path_of(found.folder))
     sums = {} if record is None else record.sha256
     files = _files(found, "../")
     document = _document(found, "../") | {

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from archive import Archive, OutcomeStatus, ingest
+from archive import Archive, OutcomeStatus
 from archive.checks.findings import Code, is_sound
 from archive.checks.run import check
 from archive.index.schema import TABLES
+from archive.ingest.ingest import ingest
 
 
 @dataclass(frozen=True)

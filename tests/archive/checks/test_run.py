@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
 
-from archive import Archive, Flare, ingest
+from archive import Archive, Flare
 from archive.checks.findings import (
     KINDS,
     Code,
@@ -26,6 +26,7 @@ from archive.checks.findings import (
 )
 from archive.checks.run import check
 from archive.index.schema import FILE_TABLES, TABLES, table_named
+from archive.ingest.ingest import ingest
 from archive.ingest.refile import describe_filed
 from stixcore.simulation.campaign import simulate_campaign
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from archive import Archive, OutcomeStatus, ScienceFile, ingest
+from archive import Archive, OutcomeStatus, ScienceFile
+from archive.ingest.ingest import ingest
 from stixcore.errors import StixError
 from stixcore.imaging.methods import default_methods
 from stixcore.imaging.reconstruction import Method

@@ -19,7 +19,8 @@ from astropy.io import fits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from archive import Archive, NotInArchive, Outcome, OutcomeStatus, ingest
+from archive import Archive, NotInArchive, Outcome, OutcomeStatus
+from archive.ingest.ingest import ingest
 
 MODULE = import_module("archive.ingest.ingest")  # the package shows the function of that name
 INGESTED, KNOWN, QUARANTINED, IGNORED = OutcomeStatus
@@ -403,7 +404,8 @@ RUN = """
 import sys
 from pathlib import Path
 import numpy as np
-from archive import Archive, ingest
+from archive import Archive
+from archive.ingest.ingest import ingest
 archive = Archive(sys.argv[1], create=True)
 for outcome in ingest(archive, [], np.datetime64("2026-11-22T12:00:00", "us"), incoming=Path(sys.argv[2])):
     assert outcome.status in ("ingested", "known", "ignored"), outcome

@@ -12,11 +12,12 @@ from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archive import Archive, OutcomeStatus, ingest
+from archive import Archive, OutcomeStatus
 from archive.checks.run import check
 from archive.errors import WrongName
 from archive.index.schema import FILE_TABLES, TABLES
 from archive.ingest.describe import describe, reason_against
+from archive.ingest.ingest import ingest
 from archive.ingest.names import identify
 from archive.layout import parse_file_name
 from stixcore.errors import InvalidProduct

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from archive import Archive, OtherFile, OutcomeStatus, ingest
+from archive import Archive, OtherFile, OutcomeStatus
 from archive.calibration import calibration_catalog, list_calibration
 from archive.checks.findings import Code
 from archive.checks.run import check
 from archive.ingest.describe import describe
+from archive.ingest.ingest import ingest
 from stixcore.errors import InvalidProduct
 from stixcore.fits.read import read_pixel_data
 

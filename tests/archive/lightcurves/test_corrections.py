@@ -6,7 +6,8 @@ import duckdb
 import numpy as np
 import pytest
 
-from archive import Archive, QueryRefused, ingest
+from archive import Archive, QueryRefused
+from archive.ingest.ingest import ingest
 from archive.lightcurves.corrections import (
     ATTENUATOR,
     FROM_MINUTES,

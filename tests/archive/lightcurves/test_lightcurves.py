@@ -16,11 +16,11 @@ from archive import (
     IndexDamaged,
     OutcomeStatus,
     QueryRefused,
-    ingest,
     rebuild_light_curves,
     schema_markdown,
     stale_days,
 )
+from archive.ingest.ingest import ingest
 from archive.lightcurves import write
 from archive.lightcurves.merge import Layer, merged
 from stixcore.fits.read import read_light_curve

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import archive.lightcurves.science as module
-from archive import Archive, QueryRefused, ingest
+from archive import Archive, QueryRefused
 from archive.index.series import COUNTS, LIGHT_CURVES
+from archive.ingest.ingest import ingest
 from archive.lightcurves.science import ATTENUATOR, MOST_FILES, science_rows
 from stixcore.instrument.flare_locator import PIXEL_AREA
 from stixcore.simulation.campaign import simulate_campaign

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import re
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,8 +18,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from astropy.units import Unit
+from bs4 import BeautifulSoup
 
-from archive import Archive, ScienceFilter
+from archive import Archive, ImageFilter, ScienceFilter
 from archive.accounts import Accounts
 from archive.client import TOKEN_VARIABLE, ApiError, ArchiveClient, RequestFailed
 from jobs.queue.measurement_requests import parse_queued
@@ -213,11 +217,11 @@ def test_a_server_that_is_none_or_means_harm(answering: Callable[..., str], tmp_
     ):
         with pytest.raises(ApiError, match="which is not valid"):
             client.fits(row)
-    gone = ArchiveClient(answering(lambda handler: reply(handler, 502, b"bad gateway")))
+    gone = ArchiveClient(answering(lambda handler: reply(handler, 502, b"bad gateway")), sleep=lambda _: None)
     with pytest.raises(ApiError, match="answers 502"):
         gone.wait(1, poll_s=0.01, patience_s=0.1)
     with pytest.raises(ApiError, match="cannot be reached"):
-        ArchiveClient("http://127.0.0.1:9").images()
+        ArchiveClient("http://127.0.0.1:9", sleep=lambda _: None).images()
 
 
 def test_waiting_outlives_a_restart_of_the_server(answering: Callable[..., str]) -> None:
@@ -228,7 +232,93 @@ def test_waiting_outlives_a_restart_of_the_server(answering: Callable[..., str])
         status, changes = answers.pop(0)
         reply(handler, status, json.dumps({**row, **changes}).encode())
 
-    assert ArchiveClient(answering(answer)).wait(1, poll_s=0.01)["state"] == "done"
+    client = ArchiveClient(answering(answer), sleep=lambda _: None)
+    assert client.wait(1, poll_s=0.01)["state"] == "done"
+
+
+def test_calls_that_only_ask_are_repeated(answering: Callable[..., str]) -> None:
+    """After the time that the server names, or longer each time; what is refused is refused at once."""
+    empty = json.dumps({"items": [], "next": None}).encode()
+    answers: list[tuple[int, bytes, dict[str, str]]] = []
+
+    def answer(handler: Any) -> None:
+        status, body, headers = answers.pop(0)
+        reply(handler, status, body, **headers)
+
+    waits: list[float] = []
+    client = ArchiveClient(
+        answering(answer),
+        sleep=waits.append,
+    )
+    answers[:] = [(429, b"{}", {"Retry-After": "7"}), (503, b"{}", {}), (504, b"{}", {}), (200, empty, {})]
+    assert client.images() == []
+    assert waits == [7.0, 2.0, 4.0]
+    answers[:] = [(429, b"{}", {"Retry-After": "86400"})] * 4
+    with pytest.raises(ApiError, match="429") as busy:
+        client.images()
+    assert (busy.value.temporary, waits[3:]) == (True, [60.0, 60.0, 60.0])
+    for status in (400, 401, 403, 404, 500):
+        answers[:] = [(status, b"{}", {})]
+        with pytest.raises(ApiError):
+            client.images()
+    assert len(waits) == 6
+
+
+def test_a_request_is_submitted_once(answering: Callable[..., str]) -> None:
+    """A request that was received and not answered would be made twice."""
+    calls = []
+
+    class Once(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            calls.append(self.path)
+            reply(self, 503, b"{}")
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Once) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(ApiError, match="503"):
+            ArchiveClient(f"http://127.0.0.1:{server.server_port}", sleep=calls.append).submit({})
+        server.shutdown()
+    assert calls == ["/api/v1/requests"]
+
+
+def test_tables_have_units_and_times(stix: ArchiveClient, imaged: Archive) -> None:
+    rows = stix.images(method="clean", sort="t_start")
+    table = rows.to_table()
+    images = imaged.images(ImageFilter(methods=("clean",)), sort=("t_start", "image_id"), limit=1000)
+    assert len(table) == len(images) > 0
+    assert str(table["peak_hpc_x"].unit) == "arcsec"
+    assert table["total_flux"].unit == Unit("ct s-1 cm-2 keV-1")
+    order = {image.image_id: image for image in images}
+    for row in table:
+        image = order[str(row["image_id"])]
+        assert row["peak_hpc_x"] == pytest.approx(image.peak_hpc_x)
+        assert abs(row["t_start"].datetime64 - image.t_start) < np.timedelta64(1, "ms")
+        assert bool(row["trusted"]) == image.trusted
+        assert bool(np.ma.is_masked(row["goes_flux"])) == (image.goes_flux is None)
+    spectra = stix.spectra().to_table()
+    assert spectra["emission_measure"].unit == Unit("1e49 cm-3")
+    frame = rows.to_pandas()
+    assert str(frame["t_start"].dt.tz) == "UTC"
+    assert frame.attrs["units"]["peak_hpc_x"] == "arcsec"
+    assert list(frame["image_id"]) == [row["image_id"] for row in rows]
+    assert len(stix.images(text="there is none").to_table()) == 0
+    assert len(stix.images(text="there is none").to_pandas()) == 0
+    table.write(io.StringIO(), format="ascii.ecsv")
+
+
+def test_rows_show_themselves_in_notebooks(stix: ArchiveClient, imaged_server: Any) -> None:
+    rows = stix.images(method="clean")
+    rows[0]["method"] = "<script>alert(1)</script>"
+    page = BeautifulSoup(rows._repr_html_(), "html.parser")
+    assert page.script is None
+    assert len(page.tbody.find_all("tr")) == min(len(rows), 20)
+    with urllib.request.urlopen(page.find("img")["src"], timeout=60) as answer:
+        assert answer.headers["Content-Type"] == "image/png"
+    assert "arcsec" in page.thead.get_text()
+    assert "flares" in stix.flares()._repr_html_()
 
 
 def test_the_example_of_the_manual(

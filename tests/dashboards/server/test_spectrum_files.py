@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archive import Archive, NotInArchive, RunKind, ingest, read_spectrum_record
+from archive import Archive, NotInArchive, RunKind, read_spectrum_record
+from archive.ingest.ingest import ingest
 from archive.layout import RESPONSE_FILE, SPECTRUM_RECORD
 from archive.scripts.ogip import ogip_zip
 from dashboards.server.spectrum_files import spectrum_file

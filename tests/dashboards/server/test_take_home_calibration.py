@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from archive import Archive, ingest
+from archive import Archive
 from archive.ingest.added_files import AddStatus
 from archive.ingest.calibration import add_calibration
+from archive.ingest.ingest import ingest
 from archive.scripts.images import python_script, stixpy_script
 from archive.scripts.sources import read_source
 from dashboards.shared.source import ArchiveSource, Unavailable

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archive import Archive, ingest
+from archive import Archive
+from archive.ingest.ingest import ingest
 from dashboards.shared.light_times import (
     Clock,
     Distance,

@@ -15,12 +15,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from archive import Archive, Flare, Spectrum, ingest
+from archive import Archive, Flare, Spectrum
 from archive.accounts import Accounts
 from archive.calibration import record_sums
 from archive.checks.findings import Code, Finding, Level, keep_findings
 from archive.chianti import CHIANTI_FOLDER
 from archive.goes import GoesMinutes, add_goes_minutes
+from archive.ingest.ingest import ingest
 from jobs.cli import doctor
 from jobs.cli.doctor import Verdict, examine, is_well, missing_packages
 from jobs.queue.journal import Journal

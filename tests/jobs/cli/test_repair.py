@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from archive import Archive, Image, Run, RunFilter, RunKind, RunStatus, ingest
+from archive import Archive, Image, Run, RunFilter, RunKind, RunStatus
 from archive.checks.findings import Code, Level, is_sound, last_findings
 from archive.checks.rebuild import UNKNOWN
 from archive.checks.run import check
 from archive.index.filters import ImageFilter
 from archive.index.records import RECORD, Record, read_record, write_record
+from archive.ingest.ingest import ingest
 from jobs.cli.repair import Remaker, keep_flare_list, restore_flares
 from jobs.imaging.task import RunContext, run_preview
 from jobs.inputs import InputCatalog

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from archive import Archive, ingest, read_spectrum_record
+from archive import Archive, read_spectrum_record
 from archive.checks.findings import Code, is_sound
 from archive.checks.run import check
 from archive.index.schema import RunKind
+from archive.ingest.ingest import ingest
 from archive.layout import RESPONSE_FILE, SPECTRUM_FILE, SPECTRUM_RECORD
 from jobs.cli.repair import SpectrumRemaker
 from jobs.spectra.task import SpectrumContext, SpectrumTask, run_spectrum

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from archive import Archive, ImageFilter, ingest
+from archive import Archive, ImageFilter
+from archive.ingest.ingest import ingest
 from jobs.queue.journal import Journal
 from jobs.queue.requests import ImagingRequest
 from jobs.queue.submit import submit

@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from archive import Archive, ingest, parse_file_name
+from archive import Archive, parse_file_name
+from archive.ingest.ingest import ingest
 from jobs.fetch.client import FetchStatus, RemoteFile, fetch, newest, search
 from jobs.fetch.companions import missing_days
 from jobs.fetch.download import download

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from archive import Archive, ingest, rebuild_light_curves
+from archive import Archive, rebuild_light_curves
+from archive.ingest.ingest import ingest
 from jobs.flares.csv import BadLine, InvalidFlareList, read_flare_list
 from jobs.flares.detect import NoInterval, detect_flares
 from jobs.flares.lists import import_flares

@@ -12,8 +12,9 @@ from astropy.table import Table
 from astropy.units import Unit
 from PIL import Image as Picture
 
-from archive import Archive, ImageFilter, RunFilter, ingest
+from archive import Archive, ImageFilter, RunFilter
 from archive.cubes import read_cube
+from archive.ingest.ingest import ingest
 from jobs.imaging.reproduce import reproduce
 from jobs.inputs import InputCatalog
 from jobs.previews.cubes import CubeRules, run_cube

@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from archive import Archive, RunFilter, RunKind, RunStatus, SpectrumFilter, chianti, ingest
+from archive import Archive, RunFilter, RunKind, RunStatus, SpectrumFilter, chianti
 from archive.calibration import record_sums
 from archive.chianti import CHIANTI_FOLDER
 from archive.index.spectrum_records import read_spectrum_record
+from archive.ingest.ingest import ingest
 from archive.layout import RESPONSE_FILE, SPECTRUM_FILE
 from jobs.previews import make_spectra as module
 from jobs.previews.make_spectra import SpectrumRules

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from archive import Archive, ImageFilter, RunFilter, RunKind, RunStatus, ingest
+from archive import Archive, ImageFilter, RunFilter, RunKind, RunStatus
+from archive.ingest.ingest import ingest
 from jobs.executors.make import make_executor
 from jobs.imaging.task import ImagingTask, RunContext, run_preview
 from jobs.inputs import InputCatalog

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from archive import Archive, ingest
+from archive import Archive
+from archive.ingest.ingest import ingest
 from jobs.inputs import InputCatalog
 from jobs.previews.quiet import set_counts
 from jobs.previews.windows import FlareInterval, SkippedBand, preview_windows

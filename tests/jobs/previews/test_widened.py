@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from archive import Archive, ImageFilter, ingest
+from archive import Archive, ImageFilter
 from archive.index.schema import RunKind
+from archive.ingest.ingest import ingest
 from jobs.imaging.task import ImagingTask, RunContext, run_preview
 from jobs.previews.run import make_previews
 from jobs.previews.stale import discard_stale_previews

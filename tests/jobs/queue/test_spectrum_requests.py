@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from archive import Archive, RegionFilter, SpectrumFilter, ingest, read_region_record
+from archive import Archive, RegionFilter, SpectrumFilter
 from archive.checks.run import check
 from archive.chianti import CHIANTI_FOLDER
-from archive.ingest.ingest import OutcomeStatus
+from archive.index.recorded import REGION_RECORDS
+from archive.ingest.ingest import OutcomeStatus, ingest
 from archive.layout import SPECTRUM_FILE
 from jobs.cli.repair import SpectrumRemaker
 from jobs.executors.serial import SerialExecutor
@@ -335,7 +336,7 @@ def test_spectra_of_regions_go_from_their_request_into_the_index(archive, work, 
     assert json.loads(row.names) == ["north", "south"]
     assert [one["name"] for one in json.loads(row.fits)] == ["north", "south"]
     assert RegionRecipe.from_json(row.recipe).region_id == row.region_id
-    record = read_region_record(archive.path_of(row.folder))
+    record = REGION_RECORDS.read_own(archive.path_of(row.folder))
     assert record.row == row
     assert [one["name"] for one in record.document["regions"]] == ["north", "south"]
     assert set(record.document["files"].values()) == set(record.sha256)

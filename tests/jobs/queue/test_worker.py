@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archive import Archive, Flare, ImageFilter, RunFilter, ingest
+from archive import Archive, Flare, ImageFilter, RunFilter
 from archive.errors import ArchiveBusy
+from archive.ingest.ingest import ingest
 from jobs.executors.base import Executor, Finished, Started
 from jobs.executors.make import make_executor
 from jobs.executors.serial import SerialExecutor

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from archive import Archive, ingest
+from archive import Archive
+from archive.ingest.ingest import ingest
 from archive.lightcurves.corrections import ATTENUATOR
 from dashboards.pages.lightcurves.origin import choices, unit_of
 from dashboards.pages.lightcurves.plot import DETECTOR_BAND, LightCurvePlot

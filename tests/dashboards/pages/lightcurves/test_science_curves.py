@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from archive import Archive, ingest
+from archive import Archive
+from archive.ingest.ingest import ingest
 from dashboards.pages.lightcurves import wording
 from dashboards.pages.lightcurves.state import LightCurvesState
 from dashboards.pages.lightcurves.view import notices_for

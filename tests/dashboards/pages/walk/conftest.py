@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from archive import Archive, ingest
+from archive import Archive
 from archive.accounts import Accounts, Role
 from archive.context_maps import AIA, time_at
 from archive.errors import NoSuchUser
+from archive.ingest.ingest import ingest
 from benchmarks.load.flares import build as build_flares
 from jobs.cli.demo_extras import write_map
 from jobs.executors.base import Executor
