@@ -23,6 +23,7 @@ from archive.errors import InvalidName
 from stixcore.fits.identity import NAME_BEGIN, PRODUCTS, kind_of_product
 from stixcore.fits.products import ProductHeader
 from stixcore.fits.spec import ProductKind
+from stixcore.image_files.layout import FILE_VERSION
 from stixcore.imaging.declaration import NAME
 from stixcore.imaging.registry import built_in, find_method, known_names
 
@@ -214,6 +215,26 @@ def image_name(
     name = f"stix_L3_{stamp(t_start)}-{stamp(t_end)}_{low:.10g}-{high:.10g}keV_{uid}_{recipe_id}_{method}.fits"
     parse_image_name(name)
     return name
+
+
+def mission_image_name(
+    t_start: np.datetime64,
+    t_end: np.datetime64,
+    energy: tuple[float, float],
+    uid: str,
+    recipe_id: str,
+    method: str,
+) -> str:
+    """Name of an image as Solar Orbiter's metadata standard forms it, for files outside an archive.
+
+    ``solo_L3_stix-img-<method>_<start>-<end>_V01_<uid>-<e1>-<e2>kev-<recipe_id>.fits``; underscores separate the parts,
+    so those of a method become hyphens. Parameters and exceptions are those of `image_name`.
+    """
+    parsed = parse_image_name(image_name(t_start, t_end, energy, uid, recipe_id, method))
+    descriptor = parsed.method.replace("_", "-")
+    free = f"{parsed.uid}-{parsed.e_low:.10g}-{parsed.e_high:.10g}kev-{parsed.recipe_id}"
+    times = f"{stamp(parsed.start)}-{stamp(parsed.end)}"
+    return f"solo_L3_stix-img-{descriptor}_{times}_V{FILE_VERSION}_{free}.fits"
 
 
 def parse_image_name(name: str) -> ImageName:

@@ -20,7 +20,7 @@ from archive import Archive, Outcome, OutcomeStatus, Run, RunStatus
 from archive.calibration import calibration_catalog
 from archive.ingest.ingest import ingest
 from jobs.cli.imaging_options import imaging_options
-from jobs.imaging.products import describe, save_images, save_report
+from jobs.imaging.products import NamingScheme, describe, save_images, save_report
 from jobs.shared.limits import Limits
 from jobs.shared.lock import single_instance
 from jobs.shared.logs import say, tell
@@ -241,7 +241,7 @@ def run_image(arguments: argparse.Namespace) -> int:
     recipe = prepare_recipe(request, arguments.science, arguments.background, arguments.aux, catalog=catalog)
     files = Locator.of(arguments.science, arguments.background, *arguments.aux)
     images = with_solutions(reconstruct(recipe, files, catalog=catalog), arguments.aux)
-    saved = save_images(images, arguments.out, now())
+    saved = save_images(images, arguments.out, now(), naming=NamingScheme(arguments.names))
     save_report(arguments.out / f"report-{recipe.recipe_id}.png", images, arguments.science)
     described = describe(images, saved)
     if arguments.json:

@@ -29,6 +29,7 @@ from jobs.cli import (
     validation,
 )
 from jobs.cli.imaging_options import add_imaging_options
+from jobs.imaging.products import NamingScheme
 from jobs.queue.journal_file import FILE_NAME as JOURNAL_FILE
 from jobs.shared import logs
 from jobs.shared.lock import AlreadyRunning
@@ -268,6 +269,8 @@ def _add_image_options(image: argparse.ArgumentParser) -> None:
     image.add_argument("--energy", type=float, nargs=2, required=True, metavar=("LO", "HI"), help="keV")
     add_imaging_options(image)
     image.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for FITS and PNG files")
+    text = "names of the files: archive (default), or solo: solo_L3_stix-img-…, as the mission's metadata standard"
+    image.add_argument("--names", choices=tuple(map(str, NamingScheme)), default=str(NamingScheme.ARCHIVE), help=text)
     image.add_argument("--json", action="store_true", help="print everything about the images as one JSON object")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from PIL import Image as Picture
 
 from archive.atomic import atomic_path, write_bytes
 from archive.image_errors import error_columns
-from archive.layout import image_name
+from archive.layout import image_name, mission_image_name
 from jobs.imaging.disk_marks import marks_of_images
 from jobs.imaging.figures import draw_map, png, thumbnail
 from jobs.imaging.full_disk import draw_full_disk, full_disk_thumbnail
@@ -49,6 +50,13 @@ UNITS: dict[str, dict[str, Any]] = {
 }
 
 
+class NamingScheme(StrEnum):
+    """How image files are called: as in an archive, or as Solar Orbiter's metadata standard forms names."""
+
+    ARCHIVE = "archive"
+    MISSION = "solo"
+
+
 @dataclass(frozen=True)
 class SavedImage:
     """Files of one image: FITS file, picture (if made) and thumbnail; SHA-256 and size [byte] of the FITS file."""
@@ -61,7 +69,12 @@ class SavedImage:
 
 
 def save_images(
-    images: ImageSet, folder: Path, created: np.datetime64, *, pictures: bool = True
+    images: ImageSet,
+    folder: Path,
+    created: np.datetime64,
+    *,
+    pictures: bool = True,
+    naming: NamingScheme = NamingScheme.ARCHIVE,
 ) -> dict[Method, SavedImage]:
     """Write FITS file, PNG and thumbnail of every image, each atomically.
 
@@ -74,10 +87,12 @@ def save_images(
         Creation time in the headers.
     pictures : bool
         Write PNG files; thumbnails are always written.
+    naming : NamingScheme
+        How files are called; an archive reads only its own names.
     """
     saved = {}
     for method, image in images.images.items():
-        path = folder / file_name(images, method)
+        path = folder / file_name(images, method, naming)
         with atomic_path(path) as temporary:
             write_image(temporary, images, method, created, name=path.name)
         picture, small = path.with_suffix(".png") if pictures else None, path.with_suffix(".thumb.png")
@@ -95,10 +110,11 @@ def save_report(path: Path, images: ImageSet, science: Path) -> None:
     write_bytes(path, png(draw_report(images, data.t_start, data.duration, rate)))
 
 
-def file_name(images: ImageSet, method: Method) -> str:
-    """Name of an image's FITS file in the archive."""
+def file_name(images: ImageSet, method: Method, naming: NamingScheme = NamingScheme.ARCHIVE) -> str:
+    """Name of an image's FITS file in the archive, or as the mission names files."""
     recipe = images.recipe
-    return image_name(
+    named = mission_image_name if naming is NamingScheme.MISSION else image_name
+    return named(
         images.pixels.t_start,
         images.pixels.t_end,
         energy_of(images, method),

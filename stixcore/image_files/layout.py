@@ -1,6 +1,9 @@
-"""Names of the tables in an image file, shared by the writer and the readers."""
+"""Version of an image file and names of its tables, shared by the writer and the readers."""
 
 from collections.abc import Mapping
+
+#: Version of an image file. Pixels that change get another recipe id, and so another file.
+FILE_VERSION = "01"
 
 RECIPE_EXTENSION = "RECIPE"
 VISIBILITY_EXTENSION = "VISIBILITIES"

@@ -17,12 +17,11 @@ from numpy.typing import NDArray
 from stixcore.coordinates import SOLAR_RADIUS
 from stixcore.fits.spec import PLANNING_KEYWORDS
 from stixcore.heliographic import LIGHT, carrington_of_earth
+from stixcore.image_files.layout import FILE_VERSION
 from stixcore.reconstruct import ImageSet
 
 Card = tuple[str, Any, str]
 
-#: Version of a file. Pixels that change get another recipe id, and so another file.
-FILE_VERSION = "01"
 #: Value of a planning keyword that the science file does not have, as STIXCore writes it.
 NOT_KNOWN = "none"
 #: Wavelength × energy of a photon, nm keV.

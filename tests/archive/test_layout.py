@@ -17,6 +17,7 @@ from archive.layout import (
     image_folder,
     image_id,
     image_name,
+    mission_image_name,
     parse_file_name,
     parse_image_name,
     skipped_run_id,
@@ -239,6 +240,19 @@ def test_an_image_name_as_promised() -> None:
     )
     assert image_folder(start, "00ff00ff00ff00ff") == PurePosixPath("images/2022/11/11/00ff00ff00ff00ff")
     assert image_id("00ff00ff00ff00ff", "mem_ge") == "00ff00ff00ff00ff-mem_ge"
+
+
+@given(st.sampled_from(METHODS), st.floats(3, 100).map(lambda e: round(e, 2)))
+def test_names_of_the_mission_have_its_form_and_are_no_names_of_the_archive(method: str, e_low: float) -> None:
+    start, end = np.datetime64("2022-11-11T01:45:00.5"), np.datetime64("2022-11-11T01:46:00.5")
+    name = mission_image_name(start, end, (e_low, 150.0), "2211110132", "00ff00ff00ff00ff", method)
+    level, descriptor, times, version, free = name.removeprefix("solo_").removesuffix(".fits").split("_")
+    assert (level, times, version) == ("L3", "20221111T014500-20221111T014600", "V01")
+    assert descriptor == descriptor.lower() == f"stix-img-{method.replace('_', '-')}"
+    assert free == f"2211110132-{e_low:g}-150kev-00ff00ff00ff00ff"
+    for parse in (parse_image_name, parse_file_name):
+        with pytest.raises(InvalidName):
+            parse(name)
 
 
 @pytest.mark.parametrize("method", ["mem", "clean_map", "", "../clean"])

@@ -165,6 +165,31 @@ def test_image_for_people_names_files_that_exist(stix_jobs, image_words):
     assert re.search(r"Back projection +peak \(-?[0-9.]+, -?[0-9.]+\) arcsec, (trusted|doubtful: )", out)
 
 
+def test_image_with_names_of_the_mission(stix_jobs, image_words):
+    words, _ = image_words
+    options = [
+        "--method",
+        "clean",
+        "--shape",
+        "65",
+        "--pixel",
+        "4",
+        "--location",
+        "0",
+        "0",
+        "--names",
+        "solo",
+        "--json",
+    ]
+    status, out, _ = stix_jobs(*words, *options)
+    path = Path(json.loads(out)["images"][0]["file"])
+    assert status == 0
+    assert re.fullmatch(r"solo_L3_stix-img-clean_\d{8}T\d{6}-\d{8}T\d{6}_V01_\d+-4-10kev-[0-9a-f]{16}\.fits", path.name)
+    assert fits.getheader(path)["FILENAME"] == path.name
+    status, out, _ = stix_jobs("validate", path)
+    assert (status, out.startswith(f"{path.name}: 0 errors, 0 warnings")) == (0, True), out
+
+
 def test_reproduce_agrees_and_notices_a_changed_pixel(stix_jobs, own_archive):
     image = next(image for image in own_archive.images() if image.method == "clean")
     path = own_archive.path_of(image.file)
