@@ -217,20 +217,23 @@ def image_name(
     return name
 
 
-def mission_image_name(
-    t_start: np.datetime64,
-    t_end: np.datetime64,
-    energy: tuple[float, float],
-    uid: str,
-    recipe_id: str,
-    method: str,
-) -> str:
-    """Name of an image as Solar Orbiter's metadata standard forms it, for files outside an archive.
+def mission_image_name(name: str) -> str:
+    """Name that Solar Orbiter's metadata standard gives an image, for files outside an archive.
 
     ``solo_L3_stix-img-<method>_<start>-<end>_V01_<uid>-<e1>-<e2>kev-<recipe_id>.fits``; underscores separate the parts,
-    so those of a method become hyphens. Parameters and exceptions are those of `image_name`.
+    so those of a method become hyphens.
+
+    Parameters
+    ----------
+    name : str
+        The name in an archive, see `image_name`.
+
+    Raises
+    ------
+    InvalidName
+        When that is not the name of an image.
     """
-    parsed = parse_image_name(image_name(t_start, t_end, energy, uid, recipe_id, method))
+    parsed = parse_image_name(name)
     descriptor = parsed.method.replace("_", "-")
     free = f"{parsed.uid}-{parsed.e_low:.10g}-{parsed.e_high:.10g}kev-{parsed.recipe_id}"
     times = f"{stamp(parsed.start)}-{stamp(parsed.end)}"

@@ -113,8 +113,7 @@ def save_report(path: Path, images: ImageSet, science: Path) -> None:
 def file_name(images: ImageSet, method: Method, naming: NamingScheme = NamingScheme.ARCHIVE) -> str:
     """Name of an image's FITS file in the archive, or as the mission names files."""
     recipe = images.recipe
-    named = mission_image_name if naming is NamingScheme.MISSION else image_name
-    return named(
+    name = image_name(
         images.pixels.t_start,
         images.pixels.t_end,
         energy_of(images, method),
@@ -122,6 +121,7 @@ def file_name(images: ImageSet, method: Method, naming: NamingScheme = NamingSch
         recipe.recipe_id,
         method,
     )
+    return mission_image_name(name) if naming is NamingScheme.MISSION else name
 
 
 def energy_of(images: ImageSet, method: Method) -> tuple[float, float]:

@@ -65,7 +65,7 @@ def observer_cards(images: ImageSet, lon: float | None, lat: float | None, dista
     """Carrington position of the observer in the middle of the image, computed from the Stonyhurst position.
 
     The values of the science file are not used: files of version 1 repeat the Stonyhurst longitude as Carrington's, and
-    later ones are for the middle of the file.
+    later ones are for the middle of the file, and for light that arrives at the Earth.
     """
     start, end = images.pixels.t_start, images.pixels.t_end
     if lon is not None and distance is not None:

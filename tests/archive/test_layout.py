@@ -245,7 +245,7 @@ def test_an_image_name_as_promised() -> None:
 @given(st.sampled_from(METHODS), st.floats(3, 100).map(lambda e: round(e, 2)))
 def test_names_of_the_mission_have_its_form_and_are_no_names_of_the_archive(method: str, e_low: float) -> None:
     start, end = np.datetime64("2022-11-11T01:45:00.5"), np.datetime64("2022-11-11T01:46:00.5")
-    name = mission_image_name(start, end, (e_low, 150.0), "2211110132", "00ff00ff00ff00ff", method)
+    name = mission_image_name(image_name(start, end, (e_low, 150.0), "2211110132", "00ff00ff00ff00ff", method))
     level, descriptor, times, version, free = name.removeprefix("solo_").removesuffix(".fits").split("_")
     assert (level, times, version) == ("L3", "20221111T014500-20221111T014600", "V01")
     assert descriptor == descriptor.lower() == f"stix-img-{method.replace('_', '-')}"

@@ -61,7 +61,7 @@ def test_the_carrington_longitude_is_that_of_sunpy(lon, lat, distance, hours):
     ],
 )
 def test_the_carrington_longitude_is_that_of_science_files_of_version_2(shared_data, name):
-    """SPICE's value in these files, which are right, is without aberration and so less exact than sunpy's."""
+    """These files take the light time to the Earth instead of that to Solar Orbiter, which is up to 0.05 deg."""
     science = fits.getheader(shared_data / "formats" / name)
     moment = np.datetime64(science["DATE-AVG"], "us")
     found = carrington_longitude(science["HGLN_OBS"], science["DSUN_OBS"], moment)
