@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -25,7 +26,9 @@ from stixcore.image_files.validation.values import check_energies, check_pixels
 from stixcore.image_files.validation.world import check_world
 
 #: Largest file that is read, unpacked; a map of STIX has some megabytes.
-MOST_BYTES = 256 << 20
+MOST_BYTES = 128 << 20
+#: Most pixels of an image. A compressed one may claim any number in a small file.
+MOST_PIXELS = 1 << 24
 _GZIP = b"\x1f\x8b"
 _ALL_BITS = 0xFFFFFFFF
 
@@ -97,6 +100,10 @@ def _findings(path: Path, plain: Path) -> list[Finding]:
             # the sums in the header of a compressed image are those of the image before
             of_this = [] if _is_compressed(hdu) else list(_check_sums(plain, hdu, label))
             if hdu.is_image and len(hdu.shape) >= 2:
+                if math.prod(hdu.shape) > MOST_PIXELS:
+                    raise InvalidProduct(
+                        path, f"at most {MOST_PIXELS} pixels in HDU {label}", f"a shape of {hdu.shape}"
+                    )
                 maps += 1
                 of_this += _check_map(hdu, label, path.name)
             found += sorted(of_this, key=lambda one: list(Level).index(one.level))

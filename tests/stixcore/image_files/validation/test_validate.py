@@ -237,6 +237,33 @@ def test_maps_that_sunpy_saves(tmp_path):
     assert {"CHECKSUM", "DATASUM", "CROTA"} <= {one.keyword for one in validate(saved)}
 
 
+def test_a_map_as_the_examples_of_stixpy_make_it(tmp_path):
+    """Rolled by 90 deg and the roll of the spacecraft, with few keywords."""
+    import astropy.units as u
+    import sunpy.map
+    from astropy.coordinates import SkyCoord
+    from sunpy.coordinates import HeliographicStonyhurst, Helioprojective
+
+    moment = "2022-11-11T11:36:40"
+    place = SkyCoord(-21.4514 * u.deg, 7.868 * u.deg, DISTANCE * u.m, frame=HeliographicStonyhurst(obstime=moment))
+    center = SkyCoord(10 * u.arcsec, 0 * u.arcsec, frame=Helioprojective(observer=place, obstime=moment))
+    pixels = np.ones((16, 16))
+    header = sunpy.map.make_fitswcs_header(
+        pixels,
+        center,
+        scale=[2, 2] * u.arcsec / u.pix,
+        rotation_angle=93 * u.deg,
+        telescope="STIX",
+        observatory="Solar Orbiter",
+    )
+    sunpy.map.Map(pixels, header).save(tmp_path / "map.fits")
+    found = validate(tmp_path / "map.fits")
+    assert not [one for one in found if one.level is Level.ERROR]
+    missing = {one.keyword for one in found if one.level is Level.WARNING and one.value is None}
+    assert {"DATE-BEG", "DATE-END", "ENERGY_L", "ENERGY_H", "BUNIT", "PARENT", "CRLN_OBS"} <= missing
+    assert "TELESCOP" in {one.keyword for one in found} - missing
+
+
 @pytest.mark.needs_shared_data
 def test_a_science_file_is_not_a_map(shared_data):
     with pytest.raises(InvalidProduct, match="expected an image of two dimensions"):
@@ -283,6 +310,14 @@ def test_a_file_that_unpacks_to_too_much(tmp_path, monkeypatch):
         validate(path)
     path.write_bytes(bytes(2 << 20))
     with pytest.raises(InvalidProduct, match="at most 1 MiB"):
+        validate(path)
+
+
+def test_a_compressed_image_that_claims_to_be_huge(tmp_path):
+    path = tmp_path / "map.fits"
+    fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(np.zeros((64, 64), np.float32))]).writeto(path)
+    path.write_bytes(_replace(_replace(path.read_bytes(), "ZNAXIS1", 10**6), "ZNAXIS2", 10**6))
+    with pytest.raises(InvalidProduct, match="at most 16777216 pixels in HDU 1"):
         validate(path)
 
 
