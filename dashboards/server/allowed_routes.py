@@ -55,6 +55,7 @@ SERVED: Mapping[str, str] = {
     r"/(feed\.xml|feed/failures\.xml)$": "Atom feeds of flares and of failures",
     r"/image/([0-9a-f]{16})$": "the lasting page of an image set",
     r"/image/([0-9a-f]{16})\.(jsonld|datacite\.json|bib|recipe\.json)$": "its metadata",
+    r"/send$": "sends images to programs over SAMP",
     r"/view/(.*)$": "addresses of the data center: redirects to our pages",
     r"/archive/.*$": "404 as JSON",
     **{f"{pattern}$": "the JSON API" for pattern, *_ in API_ROUTES},

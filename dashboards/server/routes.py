@@ -47,6 +47,7 @@ from dashboards.server.old_addresses import OLD_ADDRESS_ROUTES
 from dashboards.server.pointings import PointingHandler
 from dashboards.server.responses import write_json_error
 from dashboards.server.scripts import SUFFIXES, ScriptHandler
+from dashboards.server.send_page import SEND_ROUTES
 from dashboards.server.sign_in import SignOutPage
 from dashboards.server.spectrum_files import TAKE_HOME_NAMES, SpectrumFileHandler
 from dashboards.server.tap.handlers import TAP_ROUTES
@@ -336,6 +337,7 @@ ROUTES = [
     (r"/archive/.*", UnknownHandler),
     *API_ROUTES,
     *LANDING_ROUTES,
+    *SEND_ROUTES,
     *OLD_ADDRESS_ROUTES,
     *FEED_ROUTES,
     *TAP_ROUTES,

@@ -13,7 +13,7 @@ from dashboards.shared.disk_layer import disk_legend
 from dashboards.shared.form_links import region_form_address
 from dashboards.shared.image_columns import script_links
 from dashboards.shared.image_map import map_html
-from dashboards.shared.links import Links, flare_address, landing_address, locator_links
+from dashboards.shared.links import Links, flare_address, landing_address, locator_links, send_address
 from dashboards.shared.navigation import PAGES
 from jobs.imaging.figures import DEFAULT_COLORS
 from stixcore.image_files.significance import SIGMA_UNIT
@@ -82,9 +82,13 @@ def picture_html(
 
 
 def _landing(detail: ImageDetail) -> str:
-    """Link to the lasting page of the image set; none for files that are not in the archive."""
+    """Links to the lasting page of the image set and to programs; none for files that are not in the archive."""
     address = "" if detail.run is None else landing_address(detail.image.recipe_id)
-    return f' · <a href="{escape(address)}">Cite</a>' if address else ""
+    if not address:
+        return ""
+    sent = "" if detail.image.hidden else send_address(image=detail.image.image_id)
+    send = f' · <a href="{escape(sent)}">Send to…</a>' if sent else ""
+    return f' · <a href="{escape(address)}">Cite</a>{send}'
 
 
 def _regions(detail: ImageDetail) -> str:

@@ -54,6 +54,11 @@ def landing_address(recipe_id: str) -> str:
     return f"image/{recipe_id}" if routes_are_served() else ""
 
 
+def send_address(**what: str) -> str:
+    """URL of the page that sends an image or a flare to a program: ``send?flare=2211110123``; empty without routes."""
+    return f"send?{urlencode(what)}" if routes_are_served() else ""
+
+
 def _computed(*files: tuple[str, str, str]) -> str:
     """Links to files that the server computes: format, URL, and what is in the file."""
     if not routes_are_served():

@@ -8,7 +8,7 @@ from archive import Image, Run
 from archive.papers import papers_to_cite
 from dashboards.pages.flare.content import FlareContent, UsedFile
 from dashboards.shared import formatting
-from dashboards.shared.links import Links, locator_links, pointing_link, routes_are_served
+from dashboards.shared.links import Links, locator_links, pointing_link, routes_are_served, send_address
 
 KINDS = {
     "science": "science",
@@ -66,6 +66,9 @@ def citation_html(content: FlareContent) -> str:
 def _downloads(content: FlareContent) -> str:
     flare_id = escape(content.flare.flare_id)
     links = [f'<a class="file" href="archive/flare/{flare_id}.zip" download>Everything as ZIP</a>']
+    if any(not image.hidden for image in content.images):
+        address = escape(send_address(flare=content.flare.flare_id))
+        links.append(f'<a href="{address}">Send to JHelioviewer, TOPCAT…</a>')
     seen: set[str] = set()
     for one in content.sets:
         image = one.first
