@@ -50,6 +50,7 @@ def datacite(facts: ImageSetFacts) -> dict[str, Any]:
                     "relationType": "IsDerivedFrom",
                 }
                 for file in facts.inputs
+                if file.addresses
             ),
             *(
                 {"relatedIdentifier": paper.doi, "relatedIdentifierType": "DOI", "relationType": "Cites"}

@@ -48,6 +48,8 @@ class ImageSetFacts:
         Set when its files are gone, because it was made again from other inputs.
     successors : tuple of str
         Recipe ids of the image sets that took its place.
+    static : bool
+        Whether the pages are files, whose names end with ".html".
     """
 
     about: About
@@ -59,6 +61,7 @@ class ImageSetFacts:
     flare: Flare | None
     replaced: ReplacedImageSet | None = None
     successors: tuple[str, ...] = ()
+    static: bool = False
 
     @property
     def address(self) -> str:
@@ -67,7 +70,11 @@ class ImageSetFacts:
 
     def address_of(self, recipe_id: str) -> str:
         """Address of the landing page of an image set of this archive."""
-        return f"{self.server}/image/{recipe_id}"
+        return f"{self.server}/image/{recipe_id}{'.html' if self.static else ''}"
+
+    def flare_address(self, flare_id: str) -> str:
+        """Address of the page of a flare."""
+        return f"{self.server}/flare/{flare_id}.html" if self.static else f"{self.server}/flare?id={flare_id}"
 
     @property
     def start(self) -> str:

@@ -9,6 +9,7 @@ from html import escape
 from archive.index.schema import Image
 from archive.landing.bibtex import own_entry
 from archive.landing.facts import ImageSetFacts
+from archive.landing.links import LandingLinks
 from archive.landing.schema_org import schema_org
 from stixcore.imaging.registry import display_name
 from stixcore.software import CREATOR
@@ -25,22 +26,22 @@ FORMATS = {
 _SCRIPTS = {".py": "Python", ".ipynb": "Notebook", "-stixpy.py": "stixpy", ".pro": "IDL"}
 
 
-def landing_content(facts: ImageSetFacts, up: str) -> str:
+def landing_content(facts: ImageSetFacts, links: LandingLinks) -> str:
     """What stands below the title of the page.
 
     Parameters
     ----------
     facts : ImageSetFacts
-    up : str
-        Relative path from the page to the first page, such as "../".
+    links : LandingLinks
+        Where the page leads.
     """
     return "\n".join(
         (
             f"<p>{escape(facts.description)}</p>",
-            _replaced(facts),
-            _links(facts, up),
-            _section("Images", _images(facts, up)),
-            _section("How to make them again", _reproduction(facts, up)),
+            _replaced(facts, links),
+            _links(facts, links),
+            _section("Images", _images(facts, links)),
+            _section("How to make them again", _reproduction(facts, links)),
             _section("Software and calibration", _versions(facts)),
             _section("Input files", _inputs(facts)),
             _section("How to cite", _citation(facts)),
@@ -57,40 +58,36 @@ def _section(title: str, content: str) -> str:
     return f"<section>\n<h2>{title}</h2>\n{content}\n</section>"
 
 
-def _replaced(facts: ImageSetFacts) -> str:
+def _replaced(facts: ImageSetFacts, places: LandingLinks) -> str:
     """What took the place of an image set whose files are gone; empty for others."""
     if facts.replaced is None:
         return ""
-    links = ", ".join(f'<a href="{recipe_id}">{recipe_id}</a>' for recipe_id in facts.successors)
+    links = ", ".join(f'<a href="{places.image_set(recipe_id)}">{recipe_id}</a>' for recipe_id in facts.successors)
     now = f"The images of the same data are now {links}." if links else "There are no newer images of the same data."
     return f'<p class="problem">This image set was replaced. {now}</p>'
 
 
-def _links(facts: ImageSetFacts, up: str) -> str:
-    flares = [] if facts.flare is None else [escape(facts.flare.flare_id)]
-    links = [
-        *(f'<a href="{up}flare?id={flare_id}">Flare {flare_id}</a>' for flare_id in flares),
-        *(
-            [f'<a href="{up}image_archive?image={escape(facts.images[0].image_id)}">In the image archive</a>']
-            if facts.replaced is None
-            else []
-        ),
-        f'<a href="{up}science_data?uid={escape(facts.run.uid)}">Science data {escape(facts.run.uid)}</a>',
-    ]
-    return f"<p>{' · '.join(links)}</p>"
+def _links(facts: ImageSetFacts, places: LandingLinks) -> str:
+    named = []
+    if facts.flare is not None:
+        named.append((places.flare(facts.flare.flare_id), f"Flare {escape(facts.flare.flare_id)}"))
+    if facts.replaced is None:
+        named.append((places.archive_page(facts.images[0]), "In the image archive"))
+    named.append((places.science(facts.run), f"Science data {escape(facts.run.uid)}"))
+    return f"<p>{' · '.join(f'<a href="{place}">{text}</a>' for place, text in named if place)}</p>"
 
 
-def _images(facts: ImageSetFacts, up: str) -> str:
+def _images(facts: ImageSetFacts, places: LandingLinks) -> str:
     gone = facts.replaced is not None
     rows = [
         (
-            "" if gone else _picture(image, up),
+            "" if gone else _picture(image, places),
             f"<b>{escape(display_name(image.method))}</b>",
             "trusted" if image.trusted else "doubtful",
             _position(image),
             _with_error(image.total_flux, image.flux_sigma),
             _number(image.chi2, ".2f"),
-            "removed" if gone else f'<a href="{up}archive/fits/{escape(image.image_id)}" download>FITS</a>',
+            "removed" if gone else _file(places.fits(image)),
         )
         for image in facts.images
     ]
@@ -106,11 +103,16 @@ def _images(facts: ImageSetFacts, up: str) -> str:
     return table + (f"\n<p>Warnings:</p>\n<ul>{items}</ul>" if items else "\n<p>There are no warnings.</p>")
 
 
-def _picture(image: Image, up: str) -> str:
-    if image.thumbnail is None:
+def _file(place: str) -> str:
+    return f'<a href="{place}" download>FITS</a>' if place else "–"
+
+
+def _picture(image: Image, places: LandingLinks) -> str:
+    small = places.thumbnail(image)
+    if not small:
         return ""
-    name, words = escape(image.image_id), escape(f"{display_name(image.method)} image")
-    return f'<a href="{up}archive/png/{name}"><img src="{up}archive/thumbnail/{name}" alt="{words}"></a>'
+    words = escape(f"{display_name(image.method)} image")
+    return f'<a href="{places.picture(image)}"><img src="{small}" alt="{words}"></a>'
 
 
 def _position(image: Image) -> str:
@@ -128,21 +130,26 @@ def _number(value: float | None, form: str) -> str:
     return "–" if value is None else f"{value:{form}}".replace("-", "−")
 
 
-def _reproduction(facts: ImageSetFacts, up: str) -> str:
+def _reproduction(facts: ImageSetFacts, places: LandingLinks) -> str:
     rows = [
         (
             f"<b>{escape(display_name(source.image.method))}</b>",
             " ".join(
-                f'<a href="{up}archive/script/{escape(source.image.image_id)}{suffix}" download>{name}</a>'
+                f'<a href="{places.script(source.image, suffix)}" download>{name}</a>'
                 for suffix, name in _SCRIPTS.items()
             ),
         )
         for source in facts.sources
+        if places.script(source.image, "")
     ]
-    return (
+    scripts = (
         "<p>Each script downloads the input files, checks their SHA-256 and makes the image. Python and the notebook "
         f"need {CREATOR} and give the same pixels; stixpy and IDL are independent.</p>\n"
         f"{_table(('Method', 'Scripts'), rows)}\n"
+    )
+    command = f"<p>With {CREATOR}, <code>stix-jobs reproduce FILE.fits</code> makes an image again.</p>\n"
+    return (
+        f"{scripts if rows else command}"
         f"<p>The recipe <code>{escape(facts.run.run_id)}</code> is the identity of everything that determines the "
         f"pixels; it is in the header of every file (<code>RECIPEID</code>) and "
         f'<a href="{escape(facts.run.run_id)}.recipe.json">as JSON</a>.</p>'
@@ -161,7 +168,7 @@ def _versions(facts: ImageSetFacts) -> str:
 def _inputs(facts: ImageSetFacts) -> str:
     rows = [
         (
-            f'<a href="{escape(file.addresses[0])}">{escape(file.name)}</a>',
+            f'<a href="{escape(file.addresses[0])}">{escape(file.name)}</a>' if file.addresses else escape(file.name),
             f'<code class="hash">{escape(file.sha256)}</code>',
         )
         for file in facts.inputs

@@ -40,8 +40,8 @@ def schema_org(facts: ImageSetFacts) -> dict[str, Any]:
             "creativeWorkStatus": "" if facts.replaced is None else "Replaced",
             "distribution": [] if facts.replaced is not None else [_download(source) for source in facts.sources],
             "isBasedOn": [
-                {"@type": "Dataset", "name": file.name, "url": file.addresses[0], "identifier": f"sha256:{file.sha256}",
-                 "description": "Input file of the image"}
+                _without_empty({"@type": "Dataset", "name": file.name, "url": next(iter(file.addresses), ""),
+                                "identifier": f"sha256:{file.sha256}", "description": "Input file of the image"})
                 for file in facts.inputs
             ],
             "citation": [paper.text for paper in facts.papers],
@@ -89,7 +89,7 @@ def _flare(facts: ImageSetFacts) -> dict[str, Any] | None:
         "identifier": flare.flare_id,
         "startDate": f"{format_time(flare.t_start or flare.t_peak)}Z",
         "location": {"@type": "Place", "name": "Sun"},
-        "url": f"{facts.server}/flare?id={flare.flare_id}",
+        "url": facts.flare_address(flare.flare_id),
     }
 
 

@@ -6,17 +6,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from archive import Archive, ImageFilter, NotInArchive
 from archive.errors import BadSettings
-from archive.landing.bibtex import bibtex
-from archive.landing.datacite import datacite
 from archive.landing.facts import ImageSetFacts, read_facts
+from archive.landing.links import ServerLinks
+from archive.landing.metadata import WRITERS
 from archive.landing.page import json_ld, landing_content
-from archive.landing.schema_org import schema_org
 from dashboards.server.bounded_threads import ServerBusy
 from dashboards.server.computed_file import ComputedFileHandler
 from dashboards.server.plain_page import PlainPage
@@ -74,26 +71,13 @@ class LandingPage(PlainPage):
             visitor=visitor,
             facts=facts,
             problem="",
-            content=landing_content(facts, self.up),
+            content=landing_content(facts, ServerLinks(self.up)),
             metadata=json_ld(facts),
         )
 
     async def head(self, recipe_id: str) -> None:
         """As `get`, without a body."""
         await self.get(recipe_id)
-
-
-#: Extension → media type, and writer.
-WRITERS: dict[str, tuple[str, Callable[[ImageSetFacts], str]]] = {
-    "jsonld": ("application/ld+json", lambda facts: _json(schema_org(facts))),
-    "datacite.json": ("application/vnd.datacite.datacite+json", lambda facts: _json(datacite(facts))),
-    "bib": ("application/x-bibtex; charset=utf-8", bibtex),
-    "recipe.json": ("application/json", lambda facts: _json(dict(facts.recipe))),
-}
-
-
-def _json(document: dict[str, Any]) -> str:
-    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 class MetadataHandler(ComputedFileHandler):

@@ -23,6 +23,7 @@ from jobs.cli import (
     deposit,
     electron_maps,
     notices,
+    publish,
     regions,
     spectrum,
     users,
@@ -116,8 +117,7 @@ def build_parser() -> argparse.ArgumentParser:
     reproduce = add("reproduce", commands.run_reproduce, "run an image's recipe again and compare the pixels")
     reproduce.add_argument("image", metavar="IMAGE", help="a FITS file, or the id of an image of the archive")
 
-    package = add("deposit", deposit.run_deposit, "pack an image set for upload to a repository (RO-Crate)")
-    deposit.add_options(package)
+    _add_outgoing(add)
 
     worker = add("worker", commands.run_worker, "work on the requests people submit, until told to stop")
     worker.add_argument("--once", action="store_true", help="leave when nothing waits")
@@ -152,7 +152,7 @@ def build_parser() -> argparse.ArgumentParser:
     user = add("user", users.run_user, "who may sign in: add, remove and list users, passwords, tokens")
     users.add_options(user)
 
-    for each in (demo, ingest, flares, previews, reproduce, package, worker, query, check, doctor, notify, user):
+    for each in (demo, ingest, flares, previews, reproduce, worker, query, check, doctor, notify, user):
         _add_archive_option(each)
     for each in (previews, worker):
         each.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default %(default)s)")
@@ -160,6 +160,15 @@ def build_parser() -> argparse.ArgumentParser:
     for each in (ingest, flares, previews):
         each.add_argument("--no-wait", action="store_true", help="exit quietly if the same command is running")
     return parser
+
+
+def _add_outgoing(add: Callable[..., argparse.ArgumentParser]) -> None:
+    package = add("deposit", deposit.run_deposit, "pack an image set for upload to a repository (RO-Crate)")
+    deposit.add_options(package)
+    site = add("publish", publish.run_publish, "write index, images and pages as files that any web server can serve")
+    publish.add_options(site)
+    for each in (package, site):
+        _add_archive_option(each)
 
 
 def _add_spectrum_commands(add: Callable[..., argparse.ArgumentParser]) -> None:

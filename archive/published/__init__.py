@@ -1,0 +1,1 @@
+"""Reading a published archive over HTTP: no server is needed, only files."""
