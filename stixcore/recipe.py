@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from stixcore import notebook
 from stixcore.calibration.energy import EdgeCorrection
 from stixcore.calibration.grids import AmplitudeScheme
 from stixcore.coordinates import Pointing, PointingSource
@@ -221,6 +222,20 @@ class Recipe:
     def recipe_id(self) -> str:
         """First 16 hex digits of the SHA-256 of the canonical JSON."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+
+    def _repr_html_(self) -> str:
+        low, high = self.energy_range
+        rows = [
+            ("science", self.science.name),
+            ("background", self.background.name if self.background else "–"),
+            ("auxiliary", ", ".join(file.name for file in self.aspect) or "–"),
+            ("time", f"{self.time_range[0]} to {self.time_range[1]} UTC at Solar Orbiter"),
+            ("energy", f"{low:g}-{high:g} keV"),
+            ("centre", f"({self.location.x:.1f}, {self.location.y:.1f}) arcsec, {self.location.found_by}"),
+            ("pixels", f"{self.shape[1]} × {self.shape[0]}, {self.pixel:g} arcsec each"),
+            ("methods", ", ".join(str(method) for method in self.methods)),
+        ]
+        return notebook.facts_html(f"Recipe {self.recipe_id}", rows)
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain JSON values; keys include the units."""

@@ -10,6 +10,7 @@ from time import perf_counter
 
 import numpy as np
 
+from stixcore import notebook
 from stixcore.background_check import (
     BackgroundCheck,
     QuietLevel,
@@ -28,7 +29,7 @@ from stixcore.imaging.location import FULL_DISK_FIELD, SIDELOBE_DISTANCE, FlareL
 from stixcore.imaging.methods import ImagingInput, default_methods, missing_package, run_method
 from stixcore.imaging.position_error import PositionError, position_error
 from stixcore.imaging.reconstruction import Method, Reconstruction, method_name
-from stixcore.imaging.registry import place_in_order
+from stixcore.imaging.registry import display_name, place_in_order
 from stixcore.imaging.threads import single_threaded
 from stixcore.imaging.trust import Finding, assess
 from stixcore.instrument.geometry import PixelSet, detector_indices
@@ -104,6 +105,20 @@ class ImageSet:
     locator: CoarseLocation | None = None
     no_locator: str = ""
     pointings: tuple[Pointing, ...] = ()
+
+    def peek(self) -> None:
+        """Show all images in a figure."""
+        axes = np.atleast_1d(notebook.new_axes(columns=len(self.images)))
+        for one, image in zip(axes, self.images.values(), strict=True):
+            image.plot(one)
+        notebook.show()
+
+    def _repr_html_(self) -> str:
+        pictures = [notebook.picture_html(image.image, display_name(method)) for method, image in self.images.items()]
+        failed = [(display_name(method), f"failed: {reason}") for method, reason in self.failures.items()]
+        recorded, background = self.counts
+        counts = f"{recorded:.0f} recorded, {background:.0f} background"
+        return notebook.facts_html("Image set", [("counts", counts), *failed], pictures) + self.recipe._repr_html_()
 
     @property
     def counts(self) -> tuple[float, float]:

@@ -21,6 +21,8 @@ import numpy as np
 import pyarrow as pa
 
 from archive.errors import BadRow
+from stixcore.notebook import facts_html
+from stixcore.printable import shortened
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,21 @@ class Field:
     def duckdb(self) -> str:
         """Type of the column in DuckDB."""
         return _DUCKDB[self.python]
+
+
+class TableRow:
+    """Base class of the rows of all tables: how they show themselves in notebooks."""
+
+    def _repr_html_(self) -> str:
+        """The values that are known, with units; long texts are cut."""
+        hints = get_type_hints(type(self), include_extras=True)
+        rows = []
+        for name in (one.name for one in fields(cast("Any", self))):
+            value, column = getattr(self, name), get_args(hints[name])[1]
+            if value is not None and value != "" and column.unit != "JSON":
+                unit = "" if column.unit.startswith("UTC") else f" {column.unit}".rstrip()
+                rows.append((name, f"{shortened(str(value), 80)}{unit}"))
+        return facts_html(type(self).__name__, rows)
 
 
 _ARROW: dict[type, pa.DataType] = {

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from archive.errors import BadRow, NotInArchive
-from archive.index.columns import Column, Table
+from archive.index.columns import Column, Table, TableRow
 from archive.index.series import SERIES
 from archive.index.sql import select
 from archive.layout import METHODS, image_id, version_rank
@@ -41,7 +41,7 @@ class RunStatus(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProductFile:
+class ProductFile(TableRow):
     """Columns common to all STIX files."""
 
     name: Annotated[str, Column("File name")]
@@ -135,7 +135,7 @@ class OtherFile(ProductFile):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flare:
+class Flare(TableRow):
     """One flare: detected in the quick-look light curves, or taken from an existing list."""
 
     flare_id: Annotated[str, Column("yymmddhhmm of the peak, ten digits")]
@@ -267,7 +267,7 @@ class Flare:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class Run(TableRow):
     """One recipe that was run, or one image set that was skipped, with the reason."""
 
     run_id: Annotated[str, Column("recipe_id; for skipped runs a hash of what was skipped; 16 hexadecimal digits")]
@@ -343,7 +343,7 @@ class Run:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Image:
+class Image(TableRow):
     """One image: the result of one method for one recipe."""
 
     image_id: Annotated[str, Column("recipe_id-method")]
@@ -422,7 +422,7 @@ class Image:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spectrum:
+class Spectrum(TableRow):
     """One measured spectrum and its fit: counts of a time range, the response, and a model."""
 
     spectrum_id: Annotated[str, Column("Identity of the recipe of the spectrum, 16 hexadecimal digits")]
@@ -502,7 +502,7 @@ class Spectrum:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RegionSpectra:
+class RegionSpectra(TableRow):
     """The spectra of the regions of an image, with their fits: counts of every region per energy channel."""
 
     region_id: Annotated[str, Column("Identity of the recipe of the region spectra, 16 hexadecimal digits")]

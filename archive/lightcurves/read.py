@@ -44,6 +44,7 @@ from archive.lightcurves.corrections import (
     live_fraction_sql,
 )
 from archive.lightcurves.minutes import MINUTE_US
+from stixcore import notebook
 from stixcore.calibration.attenuator import QUIET_QUANTILE
 from stixcore.flares.series import QuicklookSeries
 
@@ -102,6 +103,20 @@ class LightCurveView:
     triggers_high: Floats
     rcr: NDArray[np.int64]
     cautions: tuple[str, ...] = ()
+
+    def plot(self, axes: Any = None) -> Any:
+        """Draw the mean rates of all bands into matplotlib axes, by default new ones; returns the axes."""
+        where = notebook.new_axes(size=(9.0, 4.0)) if axes is None else axes
+        for band, rate in zip(BANDS, self.mean.T, strict=True):
+            where.step(self.time, rate, where="post", label=f"{band.replace('_', '-')} keV")
+        where.set(xlabel="UTC at Solar Orbiter", ylabel="rate [ct s⁻¹]", yscale="log")
+        where.legend()
+        return where
+
+    def peek(self) -> None:
+        """Show the light curves in a figure."""
+        self.plot()
+        notebook.show()
 
 
 @dataclass

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stixcore import notebook
 from stixcore.errors import ReconstructionError
 from stixcore.imaging.declaration import NAME
 from stixcore.imaging.grid import ImageGrid
@@ -163,6 +164,29 @@ class Reconstruction:
             strongest = strongest_source(self.sources)
             return float(strongest["x"]), float(strongest["y"])
         return self.grid.peak(self.image)
+
+    def plot(self, axes: Any = None) -> Any:
+        """Draw the image into matplotlib axes, by default new ones; returns the axes."""
+        (x0, y0), grid = self.grid.center, self.grid
+        where = notebook.new_axes() if axes is None else axes
+        return notebook.draw_image(where, self.image, x0 + grid.x, y0 + grid.y, self.unit, display_name(self.method))
+
+    def peek(self) -> None:
+        """Show the image in a figure."""
+        self.plot()
+        notebook.show()
+
+    def _repr_html_(self) -> str:
+        ny, nx = self.grid.shape
+        x, y = self.peak
+        rows = [
+            ("peak", f"({x:.1f}, {y:.1f}) arcsec"),
+            ("pixels", f"{nx} × {ny}, {self.grid.pixel:g} arcsec each"),
+            ("total flux", f"{notebook.number(self.total_flux)} ct s⁻¹ cm⁻² keV⁻¹"),
+            ("χ² per degree of freedom", notebook.number(self.chi2, ".2f")),
+            ("iterations", f"{self.n_iter}, {str(self.stopped_by).replace('_', ' ')}"),
+        ]
+        return notebook.facts_html(display_name(self.method), rows, [notebook.picture_html(self.image)])
 
 
 def chi_square(predicted: NDArray[np.complex128], vis: Visibilities, n_parameters: int = 0) -> float:

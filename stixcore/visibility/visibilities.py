@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stixcore import notebook
 from stixcore.coordinates import Pointing, hpc_to_stix, rotate_uv_to_hpc
 from stixcore.errors import SelectionError
 
@@ -78,6 +79,32 @@ class Visibilities:
     def phase(self) -> Floats:
         """Phase in degrees, (-180, 180]."""
         return np.rad2deg(np.angle(self.vis))
+
+    def plot(self, axes: Any = None) -> Any:
+        """Draw amplitudes with errors, and phases, into two matplotlib axes, by default new ones; returns them."""
+        amplitude, phase = notebook.new_axes(rows=2, size=(8.0, 2.8)) if axes is None else axes
+        place = np.arange(len(self))
+        amplitude.errorbar(place, self.amplitude, self.sigma, fmt="o", markersize=4)
+        with np.errstate(divide="ignore"):
+            error = np.minimum(np.rad2deg(self.sigma / self.amplitude), 180.0)
+        phase.errorbar(place, self.phase, error, fmt="o", markersize=4)
+        amplitude.set(ylabel="amplitude [ct s⁻¹ cm⁻² keV⁻¹]", xticks=place, xticklabels=self.labels)
+        phase.set(ylabel="phase [deg]", xlabel="sub-collimator", xticks=place, xticklabels=self.labels)
+        for one in (amplitude, phase):
+            one.tick_params("x", rotation=90)
+        return amplitude, phase
+
+    def peek(self) -> None:
+        """Show amplitudes and phases in a figure."""
+        self.plot()
+        notebook.show()
+
+    def _repr_html_(self) -> str:
+        heads = ("sub-collimator", "u [1/arcsec]", "v [1/arcsec]", "amplitude", "σ", "phase [deg]")
+        columns = zip(self.labels, self.u, self.v, self.amplitude, self.sigma, self.phase, strict=True)
+        rows = [(label, *(f"{value:.4g}" for value in values)) for label, *values in columns]
+        title = f"{len(self)} visibilities, ct s⁻¹ cm⁻² keV⁻¹, {self.frame.value} axes"
+        return notebook.columns_html(title, heads, rows)
 
     def select(self, labels: Iterable[str]) -> Visibilities:
         """Visibilities of these sub-collimators, in this order.
