@@ -9,8 +9,8 @@ from importlib import import_module
 TABLES = ("speed", "locations", "forward_fits", "reference_2020", "flares", "goes_law")
 #: These take minutes each or need a running server; they run only when named.
 LONG_TABLES = (
-    "science", "fluxes", "coverage", "throughput", "journal", "take_home", "pages", "flares_page", "image_page",
-    "reconstruction_page", "energy_edges", "error_bars", "flags", "locator", "flare_positions",
+    "science", "fluxes", "coverage", "throughput", "journal", "take_home", "clients", "pages", "flares_page",
+    "image_page", "reconstruction_page", "energy_edges", "error_bars", "flags", "locator", "flare_positions",
     "loss_of_charge", "counts_of_fits", "spectral_fits", "spectral_peers", "spectral_truth",
     "november_spectra", "background_levels", "preview_spectra", "small_flares", "region_spectra",
 )  # fmt: skip
