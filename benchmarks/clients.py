@@ -133,8 +133,10 @@ def _fido(url: str, archive: Archive, scratch: Path) -> Iterator[Step]:
 def _hapi(url: str, archive: Archive) -> Iterator[Step]:
     from hapiclient import hapi
 
-    day = archive.query("SELECT min(t_start) AS t FROM quicklook_files").to_pydict()["t"][0]
-    first = np.datetime64(day, "D")
+    day = archive.query("SELECT t_start AS t FROM quicklook_files ORDER BY t_end - t_start DESC LIMIT 1").to_pydict()[
+        "t"
+    ][0]
+    first = (np.datetime64(day, "s") + np.timedelta64(12, "h")).astype("datetime64[D]")
     names = [one["id"] for one in hapi(f"{url}/hapi")["catalog"]]
     dataset = next(name for name in ("lightcurve", "simulated_lightcurve") if name in names)
 
