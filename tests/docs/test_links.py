@@ -115,3 +115,11 @@ def test_thresholds_of_the_methods_page_are_those_of_the_code():
     )
     assert [float(row) for row in rows] == [float(limit) for limit in limits]
     assert f"(from {TOP_BOTTOM_NOTE:g} a note)" in text
+
+
+def test_every_how_to_is_in_the_contents() -> None:
+    """A page that is missing there is in no menu of the HTML documentation."""
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8").splitlines()
+    pages_there = {f"how-to/{page.stem}" for page in (ROOT / "docs" / "how-to").glob("*.md")}
+    assert pages_there
+    assert pages_there <= set(index)
