@@ -29,6 +29,18 @@ class BadRow(ArchiveError):
     """A row that does not fit its table: unknown column, wrong type, missing value."""
 
 
+class ReadOnlyArchive(ArchiveError):
+    """Writing to a published archive."""
+
+
+class Unreachable(ArchiveError):
+    """The server of a published archive did not give an answer, or not the one that is needed."""
+
+
+class PublicationChanged(Unreachable):
+    """A file of a published archive is not, or no longer, the one that its manifest names."""
+
+
 class QueryRefused(ArchiveError):
     """A query that is not valid SQL, does not only read, or names an unknown column."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, cast
 
 from filelock import FileLock, Timeout
 
@@ -39,7 +39,8 @@ class Archive(ArchiveQueries):
     Parameters
     ----------
     root : path
-        Folder of the archive.
+        Folder of the archive, or the address ("https://…") of a published one: see
+        `archive.published.archive.PublishedArchive`.
     create : bool
         Create missing folders and migrate an older index. Otherwise nothing is written.
     lock_timeout_s : float
@@ -57,6 +58,15 @@ class Archive(ArchiveQueries):
     IndexVersion
         When the index was written by newer software, or is older and ``create`` is off.
     """
+
+    def __new__(cls, root: str | Path, **options: Any) -> Self:
+        """An archive in a folder; an address opens a published one, which can only be read."""
+        if isinstance(root, str) and root.startswith(("https://", "http://")):
+            from archive.published.archive import PublishedArchive
+
+            limits = {"limits": options["limits"]} if "limits" in options else {}
+            return cast("Self", PublishedArchive(root, **limits))  # its writing methods refuse
+        return super().__new__(cls)
 
     def __init__(
         self,

@@ -106,7 +106,7 @@ class _Source:
 
 
 #: Errors of DuckDB that are caused by the query.
-_MISTAKES = (
+MISTAKES = (
     duckdb.ProgrammingError,
     duckdb.DataError,
     duckdb.NotSupportedError,
@@ -235,7 +235,7 @@ class Reader:
         series = [name for name in SERIES if name in sql.lower()]
         before = _identities(sources, self.index, series)
         try:
-            with self._cursor(sources, series) as cursor, _limited(cursor, time_limit_s):
+            with self._cursor(sources, series) as cursor, limited(cursor, time_limit_s):
                 answer = take(cursor, sql, values)
         except duckdb.InterruptException:
             message = f"the query was stopped after {time_limit_s} s, its time limit"
@@ -258,7 +258,7 @@ class Reader:
         """Whether the query caused the error, and not a damaged file of the index."""
         if isinstance(error, duckdb.PermissionException):
             return True
-        return isinstance(error, _MISTAKES) and str(self.index) not in str(error)
+        return isinstance(error, MISTAKES) and str(self.index) not in str(error)
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -409,7 +409,8 @@ def _open(
 
 
 @contextmanager
-def _limited(cursor: duckdb.DuckDBPyConnection, seconds: float | None) -> Iterator[None]:
+def limited(cursor: duckdb.DuckDBPyConnection, seconds: float | None) -> Iterator[None]:
+    """Interrupt what runs inside after some seconds."""
     if seconds is None:
         yield
         return

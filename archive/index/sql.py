@@ -59,7 +59,7 @@ def select(what: str, source: str, rest: str = "") -> str:
     return f"SELECT {what} FROM {source}{rest}"  # noqa: S608 (names of the schema, question marks for values)
 
 
-def parquet_scan(files: Iterable[Path]) -> str:
+def parquet_scan(files: Iterable[Path | str]) -> str:
     """Query of all rows of some Parquet files. A folder named "a=b" in their path is not read as a column."""
     return select("*", f"read_parquet([{', '.join(map(quoted, files))}], hive_partitioning = false)")
 

@@ -57,7 +57,7 @@ class Manifest:
     created : str
         When the tables were published, ISO 8601, UTC.
     tables : mapping of str to tuple of PublishedFile
-        Files of each table, oldest year first. The table ``files`` lists images, pictures and spectra.
+        Files of each table, newest year first. The table ``files`` lists images, pictures and spectra.
     keys : mapping of str to PublishedFile
         Per table its keys, sorted, with their times.
     about : mapping

@@ -158,6 +158,7 @@ class _Publication:
             about,
         )
         self.wanted.update(manifest.index_files)
+        self.done.written += len(set(manifest.index_files) - set({} if old is None else old.index_files))
         if old is None or (old.tables, old.keys, old.about) != (manifest.tables, manifest.keys, manifest.about):
             self._write(NAME, manifest.to_json())
         self.wanted.add(NAME)
@@ -168,7 +169,7 @@ class _Publication:
         table = TABLES[name]
         months = public_months(self.archive, table, self.choice.period)
         total = 0
-        for year in sorted({str(month)[:4] for month in months}):
+        for year in sorted({str(month)[:4] for month in months}, reverse=True):
             parts = (self._noted(name, month) for month in months if str(month).startswith(year))
             file = write_parquet(self.out, f"index/{name}/{year}", table.arrow, parts, ROWS, table.key, year)
             if file is not None:
@@ -197,7 +198,7 @@ class _Publication:
         self._write("robots.txt", "User-agent: *\nAllow: /\n")
         flares = {
             flare.flare_id: flare
-            for month in public_months(self.archive, FLARES, self.choice.period)
+            for month in reversed(public_months(self.archive, FLARES, self.choice.period))
             for flare in FLARES.to_rows(public_rows(self.archive, FLARES, month))
         }
         by_name = {path.rpartition("/")[2]: path for path in copied if path.startswith("fits/")}
@@ -205,7 +206,7 @@ class _Publication:
         of_flare: dict[str, list[ShownSet]] = {}
         months = {str(flare.t_peak)[:7]: None for flare in flares.values()}
         shown: dict[str, list[ShownSet]] = {month: [] for month in months}
-        for month in public_months(self.archive, IMAGES, self.choice.period):
+        for month in reversed(public_months(self.archive, IMAGES, self.choice.period)):
             sets = list(self._image_sets(site, month))
             shown[str(month)] = sets
             for one in sets:

@@ -1,4 +1,4 @@
-"""The public rows of the index as Parquet files that are read in parts: by year, sorted by time."""
+"""The public rows of the index as Parquet files that are read in parts: by year, newest first."""
 
 from __future__ import annotations
 
@@ -66,20 +66,20 @@ class Period:
 
 
 def public_months(archive: Archive, table: Table[Any], period: Period) -> list[np.datetime64]:
-    """Months with rows of a table, oldest first."""
-    months = select(f"DISTINCT date_trunc('month', {table.time}) AS month", table.name, " ORDER BY month")
+    """Months with rows of a table, newest first."""
+    months = select(f"DISTINCT date_trunc('month', {table.time}) AS month", table.name, " ORDER BY month DESC")
     found = [np.datetime64(row["month"], "M") for row in archive.rows(months)]
     return [month for month in found if month in period]
 
 
 def public_rows(archive: Archive, table: Table[Any], month: np.datetime64) -> pa.Table:
-    """Public rows of a month, sorted by time and key."""
+    """Public rows of a month, newest first: the newest rows of a table are then in its first row group."""
     begin, end = month.astype("datetime64[us]"), (month + np.timedelta64(1, "M")).astype("datetime64[us]")
     chosen = Conditions.of((f"{table.time} >= ?", begin), (f"{table.time} < ?", end))
     chosen &= Conditions.of((_PUBLIC.get(table.name, "true"), ()))
     columns = ", ".join(_column(table, column.name) for column in table.columns)
     rows = archive.query(
-        select(columns, table.name, f"{chosen.where} ORDER BY {table.time}, {table.key}"), chosen.values
+        select(columns, table.name, f"{chosen.where} ORDER BY {table.time} DESC, {table.key}"), chosen.values
     )
     return rows.select(table.arrow.names).cast(table.arrow)
 
