@@ -165,7 +165,7 @@ def flare_page(about: About, flare: Flare, sets: Iterable[ShownSet]) -> str:
     """The page of a flare with its images."""
     values = [
         ("Peak", f"{_clock(flare.t_peak)} UTC"),
-        ("GOES class", flare.goes_class or (f"{flare.goes_estimated}, estimated" if flare.goes_estimated else "")),
+        ("GOES class", _goes(flare)),
         ("Location seen from Solar Orbiter", _pair(flare.hpc_x, flare.hpc_y, "arcsec")),
         ("Stonyhurst longitude, latitude", _pair(flare.stonyhurst_lon, flare.stonyhurst_lat, "°")),
         ("SOL identifier", flare.sol_id or ""),
@@ -183,7 +183,7 @@ def month_page(about: About, month: str, flares: Iterable[Flare], sets: Iterable
         (
             link(f"../flare/{flare.flare_id}.html", flare.flare_id),
             _clock(flare.t_peak),
-            escape(flare.goes_class or flare.goes_estimated or "–"),
+            escape(_goes(flare) or "–"),
             "simulated" if flare.simulated else "",
         )
         for flare in flares
@@ -230,6 +230,10 @@ def _row(one: ShownSet) -> str:
         doubt = "" if trusted else '<br><span class="soft">doubtful</span>'
         items.append(f'<li><a href="../image/{one.recipe_id}.html">{small}{name}</a>{doubt}</li>')
     return f'<ul class="images">{"".join(items)}</ul>'
+
+
+def _goes(flare: Flare) -> str:
+    return flare.goes_class or (f"{flare.goes_estimated}, estimated" if flare.goes_estimated else "")
 
 
 def _clock(time: object) -> str:

@@ -219,7 +219,9 @@ class _Publication:
             its_flares = [flare for flare in flares.values() if str(flare.t_peak).startswith(name)]
             self._write(f"month/{name}.html", month_page(self.about, name, its_flares, sets))
             counts[name] = (len(its_flares), len(sets))
-        self._write("index.html", first_page(self.about, counts, simulated=self.simulated))
+        marks = [flare.simulated for flare in flares.values()]
+        marks += [one.simulated for sets in shown.values() for one in sets]
+        self._write("index.html", first_page(self.about, counts, simulated=bool(marks) and all(marks)))
 
     def _image_sets(self, site: Site, month: np.datetime64) -> Iterator[ShownSet]:
         images: dict[str, list[Any]] = {}
