@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any
 
 from tornado.iostream import StreamClosedError
-from tornado.web import HTTPError, RequestHandler
+from tornado.web import HTTPError
 
 from archive import Archive
 from archive.about import About
@@ -27,6 +27,7 @@ from dashboards.server.hapi.datasets import find_dataset, present_datasets
 from dashboards.server.hapi.records import FORMATS, data_pieces, in_pieces
 from dashboards.server.hapi.requested import dataset_id, read_query, wanted_data, wanted_parameters
 from dashboards.server.hapi.standard import STATUS, HapiError, message_of, status
+from dashboards.server.open_service import OpenService
 from dashboards.server.responses import RETRY_AFTER_S, too_many_requests
 from dashboards.shared.limits import WebLimits
 from dashboards.shared.source import archive_source
@@ -42,24 +43,15 @@ _SENTENCES = {
 }
 
 
-class HapiHandler(RequestHandler):
+class HapiHandler(OpenService):
     """Base class of all of them."""
 
+    service = "/hapi"
+
     def set_default_headers(self) -> None:
-        """Allow pages of other sites to read the answers, which are the same for everybody."""
+        """Answer in JSON unless a format says otherwise."""
+        super().set_default_headers()
         self.set_header("Content-Type", "application/json; charset=utf-8")
-        self.set_header("Cache-Control", "no-cache")
-        self.set_header("X-Content-Type-Options", "nosniff")
-        self.set_header("Access-Control-Allow-Origin", "*")
-
-    def check_xsrf_cookie(self) -> None:
-        """Skip the check: this handler changes nothing."""
-
-    @property
-    def base(self) -> str:
-        """Address of ``/hapi`` as the client sees it; includes a proxy's path."""
-        address = f"{self.request.protocol}://{self.request.host}{self.request.path}"
-        return f"{address.rpartition('/hapi')[0]}/hapi"
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Send JSON with a code of HAPI."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from tornado.iostream import StreamClosedError
-from tornado.web import HTTPError, RequestHandler
+from tornado.web import HTTPError
 
 from archive.exports import votable_refusal
 from dashboards.server.download_pieces import send_pieces
 from dashboards.server.fair_queue import Busy
 from dashboards.server.fair_use import answer_in_turn, client_of, fair_use
+from dashboards.server.open_service import OpenService
 from dashboards.server.responses import RETRY_AFTER_S, too_many_requests
 from dashboards.server.tap import documents
 from dashboards.server.tap.answers import VOTABLE_TYPE, Answer, answer, fault, tap_threads, wanted
@@ -29,23 +30,10 @@ _SENTENCES = {
 }
 
 
-class TapHandler(RequestHandler):
+class TapHandler(OpenService):
     """Base class of all of them."""
 
-    def set_default_headers(self) -> None:
-        """Allow pages of other sites to read the answers, which are the same for everybody."""
-        self.set_header("Cache-Control", "no-cache")
-        self.set_header("X-Content-Type-Options", "nosniff")
-        self.set_header("Access-Control-Allow-Origin", "*")
-
-    def check_xsrf_cookie(self) -> None:
-        """Skip the check: a query changes nothing."""
-
-    @property
-    def base(self) -> str:
-        """Address of ``/tap`` as the client sees it; includes a proxy's path."""
-        address = f"{self.request.protocol}://{self.request.host}{self.request.path}"
-        return f"{address.rpartition('/tap')[0]}/tap"
+    service = "/tap"
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Send a VOTable with one sentence."""
