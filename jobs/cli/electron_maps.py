@@ -10,6 +10,7 @@ import numpy as np
 
 from jobs.cli.commands import DONE, now
 from jobs.cli.measurement_options import add_files_and_times
+from jobs.cli.repeated import AddUp
 from jobs.cli.visibility_commands import add_image_options, add_output_options, image_lines, make_images, say_result
 from jobs.electrons.products import describe_electron_maps, save_electron_maps
 from stixcore.imaging_spectroscopy.electron_maps import electron_maps, prepare_electron_recipe
@@ -27,6 +28,7 @@ def add_options(parser: argparse.ArgumentParser, time: Callable[[str], np.dateti
         "--electrons",
         type=float,
         nargs="+",
+        action=AddUp,
         default=ELECTRON_ENERGIES,
         metavar="KEV",
         help=f"energies of the electrons, keV (default {' '.join(f'{energy:g}' for energy in ELECTRON_ENERGIES)})",

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from jobs.cli.repeated import AddUp
 from jobs.shared.errors import BadRequest
 from stixcore.errors import StixError
 from stixcore.imaging.methods import default_methods
@@ -28,6 +29,7 @@ def add_imaging_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--method",
         nargs="+",
+        action=AddUp,
         type=_method,
         default=[str(method) for method in default_methods()],
         metavar="METHOD",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from jobs.cli.repeated import AddUp
 from jobs.shared.errors import BadRequest
 
 
@@ -18,7 +19,9 @@ def add_files_and_times(parser: argparse.ArgumentParser, time: Callable[[str], n
     parser.add_argument(
         "--background-range", type=time, nargs=2, metavar="T", help="use this part of the background file"
     )
-    parser.add_argument("--aux", type=Path, nargs="+", default=[], metavar="F", help="ephemeris/aspect file, or two")
+    parser.add_argument(
+        "--aux", type=Path, nargs="+", action=AddUp, default=[], metavar="F", help="ephemeris/aspect file, or two"
+    )
     parser.add_argument("--start", type=time, required=True, metavar="T", help="2022-11-11T11:36:00")
     parser.add_argument("--end", type=time, required=True, metavar="T")
 

@@ -30,6 +30,7 @@ from jobs.cli import (
     validation,
 )
 from jobs.cli.imaging_options import add_imaging_options
+from jobs.cli.repeated import AddUp
 from jobs.imaging.products import NamingScheme
 from jobs.queue.journal_file import FILE_NAME as JOURNAL_FILE
 from jobs.shared import logs
@@ -190,7 +191,9 @@ def _add_spectrum_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def _add_preview_options(previews: argparse.ArgumentParser) -> None:
-    previews.add_argument("--uid", nargs="+", default=[], metavar="UID", help="these science requests only")
+    previews.add_argument(
+        "--uid", nargs="+", action=AddUp, default=[], metavar="UID", help="these science requests only"
+    )
     previews.add_argument("--force", action="store_true", help="make them again, and those that failed")
     previews.add_argument(
         "--ensemble",
@@ -272,7 +275,9 @@ def _add_image_options(image: argparse.ArgumentParser) -> None:
         metavar="T",
         help="use this part of the background file; the science file may then be its own background",
     )
-    image.add_argument("--aux", type=Path, nargs="+", default=[], metavar="F", help="ephemeris/aspect file, or two")
+    image.add_argument(
+        "--aux", type=Path, nargs="+", action=AddUp, default=[], metavar="F", help="ephemeris/aspect file, or two"
+    )
     image.add_argument("--start", type=_time, required=True, metavar="T", help="2022-11-11T11:36:00")
     image.add_argument("--end", type=_time, required=True, metavar="T")
     image.add_argument("--energy", type=float, nargs=2, required=True, metavar=("LO", "HI"), help="keV")

@@ -14,6 +14,7 @@ from archive.calibration import calibration_catalog
 from archive.chianti import thermal_table
 from jobs.cli.commands import DONE, now
 from jobs.cli.measurement_options import add_files_and_times, require_folder
+from jobs.cli.repeated import AddUp
 from jobs.shared.errors import BadRequest
 from jobs.shared.logs import say
 from jobs.spectra.products import FileFormat, describe_spectrum, save_spectrum
@@ -55,8 +56,10 @@ def add_options(parser: argparse.ArgumentParser, time: Callable[[str], np.dateti
         "--angle", type=float, metavar="DEG", help="heliocentric angle for the albedo (default: of the location)"
     )
     parser.add_argument("--no-albedo", action="store_true", help="model without the reflection at the Sun")
-    parser.add_argument("--detectors", type=int, nargs="+", metavar="D", help="0-31 (default: the 24 coarse ones)")
-    parser.add_argument("--pixels", type=int, nargs="+", metavar="P", help="0-11 (default: all)")
+    parser.add_argument(
+        "--detectors", type=int, nargs="+", action=AddUp, metavar="D", help="0-31 (default: the 24 coarse ones)"
+    )
+    parser.add_argument("--pixels", type=int, nargs="+", action=AddUp, metavar="P", help="0-11 (default: all)")
     parser.add_argument(
         "--scheme", choices=list(ResponseScheme), default=ResponseScheme.GSW_2026, help="response, default %(default)s"
     )

@@ -11,6 +11,7 @@ from typing import Any
 from archive.calibration import calibration_catalog
 from archive.chianti import thermal_table
 from jobs.cli.measurement_options import require_folder
+from jobs.cli.repeated import AddUp
 from jobs.imaging.task import Locator
 from jobs.shared.limits import Limits
 from jobs.shared.logs import say
@@ -28,6 +29,7 @@ def add_image_options(parser: argparse.ArgumentParser, least_counts: float) -> N
     parser.add_argument(
         "--method",
         nargs="+",
+        action=AddUp,
         choices=methods,
         default=methods,
         metavar="METHOD",

@@ -374,6 +374,27 @@ def test_ignored_files_are_explained(stix_jobs, tmp_path):
     assert f"{folder / 'LICENSE'}: not a FITS file" in stix_jobs("-v", *words)[2]
 
 
+@pytest.mark.parametrize(
+    ("words", "name", "values"),
+    [
+        ("image f.fits --method bp --method clean em", "method", ["bp", "clean", "em"]),
+        ("image f.fits --aux a.fits --aux b.fits", "aux", [Path("a.fits"), Path("b.fits")]),
+        ("previews --archive=a --uid 1 2 --uid 3", "uid", ["1", "2", "3"]),
+        ("spectrum f.fits --detectors 1 2 --detectors 3", "detectors", [1, 2, 3]),
+        ("component-images f.fits --method clean --method bp", "method", ["clean", "bp"]),
+    ],
+)
+def test_an_option_that_is_repeated_adds_up(words, name, values):
+    """The last one alone counted before, and nothing said so."""
+    command, *given = words.split()
+    needed = "" if command == "previews" else "--start 2022-11-11T11:36 --end 2022-11-11T11:37 --out o"
+    if command == "image":
+        needed += " --energy 6 10"
+    parse = build_parser().parse_args
+    assert getattr(parse([command, *given, *needed.split()]), name) == values
+    assert getattr(parse([command, given[0], *needed.split()]), name) != values  # the default is as before
+
+
 def test_an_unknown_method_is_told_the_names_to_choose_from(capsys):
     words = ["image", "x.fits", "--start", "2022-11-11T11:36:00", "--end", "2022-11-11T11:37:00", "--energy", "6", "10"]
     with pytest.raises(SystemExit):
