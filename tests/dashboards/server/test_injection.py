@@ -213,3 +213,40 @@ def test_on_the_wire(client: Any, payload: str) -> None:
 
 #: What no client can send inside a request line as it is.
 _LINE = {ord(sign): None for sign in " \t\r\n\0"} | dict.fromkeys(range(128, 8448))
+
+
+#: Addresses for other programs, and for people who follow a link: a word in the place of {}.
+OPEN_ADDRESSES = (
+    "tap/sync?LANG=ADQL&REQUEST=doQuery&QUERY={}",
+    "tap/sync?LANG=ADQL&QUERY=SELECT+TOP+1+flare_id+FROM+stix.flares+WHERE+flare_id={}",
+    "tap/sync?LANG={}&FORMAT={}&MAXREC={}&QUERY=SELECT+TOP+1+*+FROM+stix.images",
+    "tap/tables/{}",
+    "hapi/info?id={}",
+    "hapi/data?id={}&time.min={}&time.max={}&parameters={}&format={}",
+    "hapi/data?id=flares&time.min=2022-11-01T00:00:00Z&time.max=2022-12-01T00:00:00Z&parameters={}",
+    "feed.xml?goes_min={}&trusted={}",
+    "image/{}",
+    "send?image={}",
+    "send?flare={}",
+    "view/{}",
+    "view/plot/lightcurves?start={}&span={}",
+    "view/list/bsd/uid/{}",
+    "view/image-archive?flare_id={}&start={}",
+    "archive/script/{}.py",
+)
+
+
+@pytest.mark.parametrize("every", SHARED)
+@pytest.mark.parametrize("address", OPEN_ADDRESSES)
+def test_addresses_for_other_programs_take_words_as_words(server: Any, client: Any, address: str, every: int) -> None:
+    """An answer or a refusal: no fault, no tag, no redirect to another site, nothing of what is hidden or secret."""
+    before = server.log_text().count("Traceback")
+    for word in WORDS[OPEN_ADDRESSES.index(address) % every :: 4 * every]:
+        answer = client.get("/" + address.replace("{}", quote(word, safe="")))
+        about = f"{address} {word!r}: {answer.status}"
+        assert answer.status < 500, about
+        assert not TAG.search(answer.text), about
+        assert "root:x:0:0" not in answer.text, about
+        place = answer.headers.get("Location", "")
+        assert "//" not in place.partition("?")[0] or place.startswith(server.url), about
+    assert server.log_text().count("Traceback") == before
