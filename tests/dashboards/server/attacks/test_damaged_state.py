@@ -68,7 +68,7 @@ NOT_STATE = {
     "science_echan_index.csv", "stx_subc_params.csv", "subcollimator_transmission.csv", "std_gamma_2.csv",
     "transmission_20251110.csv", "transmission_20220621.csv", "nist_w_z74.csv", "xsec_cdte_w_elam.csv",
     "vnd.apache.parquet", "table.csv", "table.parquet", "stix_images.csv", "stix_tracks.csv", "measures.csv",
-    ".datacite.json", ".recipe.json", "datacite.json", "recipe.json", "ro-crate-metadata.json",
+    ".datacite.json", ".recipe.json", "datacite.json", "recipe.json", "ro-crate-metadata.json", "archive.json",
 }  # fmt: skip
 
 
