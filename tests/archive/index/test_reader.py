@@ -262,7 +262,7 @@ def test_a_month_that_was_replaced_while_it_was_read_is_read_again(filled: Archi
             filled.upsert("images", [make.image(0, "2022-01-01", n_iter=len(asked))])
         return nullcontext()
 
-    monkeypatch.setattr("archive.index.reader._limited", replacing)
+    monkeypatch.setattr("archive.index.reader.limited", replacing)
     assert filled.rows("SELECT max(n_iter) AS n FROM images") == [{"n": 3}]
     assert len(asked) == 4
 
@@ -276,7 +276,7 @@ def test_writers_are_kept_out_when_they_would_disturb_for_ever(filled: Archive, 
             filled.upsert("images", [make.image(0, "2022-01-01", n_iter=len(held))])
         return nullcontext()
 
-    monkeypatch.setattr("archive.index.reader._limited", replacing)
+    monkeypatch.setattr("archive.index.reader.limited", replacing)
     assert filled.count_images() == 12
     assert held == [False] * 5 + [True]
 
@@ -289,7 +289,7 @@ def test_an_index_that_changes_under_the_lock_is_reported(filled: Archive, make,
         filled.upsert("images", [make.image(0, "2022-01-01", n_iter=len(asked))])
         return nullcontext()
 
-    monkeypatch.setattr("archive.index.reader._limited", replacing)
+    monkeypatch.setattr("archive.index.reader.limited", replacing)
     with pytest.raises(ArchiveBusy, match="changed while it was read"):
         filled.count_images()
 

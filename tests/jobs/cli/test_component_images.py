@@ -117,7 +117,8 @@ def test_contours_are_at_fractions_of_the_maximum():
 
 
 def test_in_words(stix_jobs, words, tmp_path):
-    status, out, _ = stix_jobs(*words, "--method", "clean", "--copies", "2", "--out", tmp_path)
+    one_method = [word for word in words if word != "mem_ge"]
+    status, out, _ = stix_jobs(*one_method, "--copies", "2", "--out", tmp_path)
     assert status == 0
     assert "separation trusted: condition number" in out
     assert "thick target: " in out
